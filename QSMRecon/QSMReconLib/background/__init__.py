@@ -1,0 +1,1 @@
+"""Total field (Hz) -> local field (Hz). One file per algorithm."""

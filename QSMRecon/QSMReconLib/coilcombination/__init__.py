@@ -1,0 +1,1 @@
+"""Uncombined channels -> combined phase (rad) and magnitude. One file per algorithm."""

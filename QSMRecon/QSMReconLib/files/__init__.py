@@ -1,0 +1,1 @@
+"""Files in and out: NIfTI, BIDS, JSON; arrays and Acquisition on the other side."""

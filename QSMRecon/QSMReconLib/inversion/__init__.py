@@ -1,0 +1,1 @@
+"""Local field (Hz) -> susceptibility (ppm). One file per algorithm."""

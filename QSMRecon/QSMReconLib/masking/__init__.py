@@ -1,0 +1,1 @@
+"""Magnitude and phase -> brain mask. One file per algorithm."""

@@ -1,0 +1,94 @@
+"""Real FFTs on a cropped and padded box: the working grid of every k-space method."""
+
+import os
+
+import numpy as np
+from scipy import fft
+
+WORKERS = os.cpu_count() or 1
+"""Threads per FFT; results do not depend on it."""
+
+
+def frequencies(shape, voxel_size_mm):
+    """Spatial frequencies (1/mm) of the half spectrum, three broadcastable float32 arrays."""
+    axes = [fft.fftfreq(n, d) for n, d in zip(shape, voxel_size_mm, strict=True)]
+    axes[2] = fft.rfftfreq(shape[2], voxel_size_mm[2])
+    return np.ix_(*[a.astype(np.float32) for a in axes])
+
+
+def fast_length(n):
+    """Smallest even length >= n that transforms fast."""
+    n = fft.next_fast_len(int(n), real=True)
+    while n % 2:
+        n = fft.next_fast_len(n + 1, real=True)
+    return n
+
+
+def bounding_box(mask, margin=(0, 0, 0)):
+    """Slices around the True voxels of ``mask``, widened by ``margin`` voxels inside the array."""
+    box = []
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        low, high = int(hit[0]) - margin[axis], int(hit[-1]) + 1 + margin[axis]
+        box.append(slice(max(0, low), min(mask.shape[axis], high)))
+    return tuple(box)
+
+
+class Box:
+    """The part of a volume around a mask, padded with zeros to a size that transforms fast.
+
+    Parameters
+    ----------
+    mask : (K, J, I) bool, not empty
+    voxel_size_mm : three numbers
+    pad_mm : zeros added after the cropped array along each axis, at least; periodic convolution
+        wraps around through them
+
+    Attributes
+    ----------
+    slices : where the box lies in the volume
+    core : where the cropped array lies in the padded one
+    shape : padded size
+    mask : padded mask
+    ffts : number of transforms done so far
+    """
+
+    def __init__(self, mask, voxel_size_mm, pad_mm=0.0):
+        self.volume_shape = mask.shape
+        self.voxel_size_mm = voxel_size_mm
+        self.slices = bounding_box(mask)
+        size = [s.stop - s.start for s in self.slices]
+        pad = [int(np.ceil(pad_mm / v)) for v in voxel_size_mm]
+        self.core = tuple(slice(0, n) for n in size)
+        self.shape = tuple(fast_length(n + p) for n, p in zip(size, pad, strict=True))
+        self.mask = self.put(mask)
+        self.ffts = 0
+
+    def put(self, volume):
+        """Crop ``volume`` (K, J, I) and pad it with zeros: a new array of ``shape``."""
+        padded = np.zeros(self.shape, volume.dtype)
+        padded[self.core] = volume[self.slices]
+        return padded
+
+    def get(self, padded, mask=None):
+        """The full volume of a padded array: zero outside the box and outside ``mask`` (padded)."""
+        mask = self.mask if mask is None else mask
+        volume = np.zeros(self.volume_shape, padded.dtype)
+        np.multiply(padded[self.core], mask[self.core], out=volume[self.slices])
+        return volume
+
+    def fft(self, x):
+        """Half spectrum of a padded real array."""
+        self.ffts += 1
+        return fft.rfftn(x, workers=WORKERS)
+
+    def ifft(self, spectrum):
+        """Padded real array of a half spectrum, which is overwritten."""
+        self.ffts += 1
+        return fft.irfftn(spectrum, s=self.shape, workers=WORKERS, overwrite_x=True)
+
+    def convolve(self, x, kernel):
+        """Periodic convolution of a padded array with the half spectrum of a kernel."""
+        spectrum = self.fft(x)
+        spectrum *= kernel
+        return self.ifft(spectrum)

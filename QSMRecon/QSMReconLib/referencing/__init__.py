@@ -1,0 +1,1 @@
+"""Susceptibility (ppm) -> susceptibility relative to a region. One file per algorithm."""
