@@ -1,3 +1,3 @@
-"""Quantitative susceptibility mapping on NumPy arrays. Start at ``stages.py``: it lists every algorithm."""
+"""Quantitative susceptibility mapping on NumPy arrays. Start at ``stages.py``."""
 
 __version__ = "0.1.0"

@@ -1,6 +1,7 @@
 """What every algorithm may ask about the scan. Passed whole, never field by field."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Acquisition:
             yield f"echo times must be in seconds; {max(te):g} looks like milliseconds"
         elif te and max(te) < 1e-4:
             yield f"echo times must be in seconds; {max(te):g} is too short for an echo"
-        elif any(later <= earlier for earlier, later in zip(te, te[1:], strict=False)):
+        elif any(later <= earlier for earlier, later in pairwise(te)):
             yield f"echo times must ascend, got {te}; sort the echoes and name each once"
         if self.readout not in READOUTS:
             yield f"readout must be one of {', '.join(READOUTS)}, got {self.readout!r}"

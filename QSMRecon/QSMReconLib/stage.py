@@ -34,7 +34,7 @@ class Algorithm:
     """One way to do a stage. Declared at the end of the algorithm's own file.
 
     ``summary`` is one plain sentence on what it does and when to use it; ``reference`` and ``doi``
-    name the paper.
+    name the paper; a scan with fewer than ``min_echoes`` echoes is refused.
     """
 
     id: str
@@ -44,11 +44,15 @@ class Algorithm:
     summary: str
     reference: str = ""
     doi: str = ""
+    min_echoes: int = 0
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the reconstruction, with its images and its interchangeable algorithms."""
+    """One step of the reconstruction, with its images and its interchangeable algorithms.
+
+    A stage ``beside`` the chain makes a map that no later stage must have.
+    """
 
     id: str
     title: str
@@ -56,6 +60,7 @@ class Stage:
     inputs: tuple[Image, ...]
     outputs: tuple[Image, ...]
     algorithms: tuple[Algorithm, ...]
+    beside: bool = False
 
     def algorithm(self, algorithm_id):
         """Return the algorithm with this id, or raise ParameterError naming the known ones."""
@@ -90,6 +95,11 @@ class Stage:
             raise ParameterError(
                 f"{self.title}: {algorithm_id} takes {algorithm.params.__name__}, "
                 f"got {type(params).__name__}"
+            )
+        if len(acq.te_s) < algorithm.min_echoes:
+            raise InputError(
+                f"{self.title}: {algorithm.title} needs at least {algorithm.min_echoes} echoes, "
+                f"the scan has {len(acq.te_s)}"
             )
         progress = progress or Progress()
         arguments = self.check(images, acq, progress)
@@ -178,7 +188,7 @@ def _as_mask(value):
 
 
 def _values(spec, value, inside, progress):
-    """Return (array ready for the algorithm, problem or None); the caller's array is not touched."""
+    """Return (array for the algorithm, problem or None); the caller's array stays as it is."""
     if spec.is_mask:
         mask = _as_mask(value)
         return mask, None if mask.any() else f"{spec.label} is empty"
@@ -207,7 +217,7 @@ def _range_problem(spec, array):
     hint = ""
     if spec.unit == "rad":
         hint = "; convert it to rad"
-        if -360 <= low and high <= 360:
+        if low >= -360 and high <= 360:
             hint = "; this looks like degrees" + hint
         elif low >= 0:
             hint += ", or is this a magnitude image?"

@@ -21,6 +21,7 @@ R2STAR = Image("r2star", "R2*", "1/s", optional=True)
 LOCAL_FIELD = Image("local_field", "Local field", "Hz")
 LOCAL_MASK = Image("local_mask", "Mask of the local field", is_mask=True)
 CHI = Image("chi", "Susceptibility", "ppm")
+REGION = Image("region", "Reference region", is_mask=True, optional=True)
 
 STAGES = (
     Stage(
@@ -69,6 +70,7 @@ STAGES = (
         inputs=(MAGNITUDE, MASK),
         outputs=(Image("r2star", "R2*", "1/s"),),
         algorithms=(),
+        beside=True,
     ),
     Stage(
         "background",
@@ -97,7 +99,12 @@ STAGES = (
         "referencing",
         "Referencing",
         "Give susceptibility relative to a reference region.",
-        inputs=(CHI, LOCAL_MASK, Image("region", "Reference region", is_mask=True, optional=True), R2STAR),
+        inputs=(
+            CHI,
+            LOCAL_MASK,
+            Image("region", "Reference region", is_mask=True, optional=True),
+            R2STAR,
+        ),
         outputs=(Image("chi_referenced", "Referenced susceptibility", "ppm"),),
         algorithms=(),
     ),

@@ -42,7 +42,7 @@ def dipole_kernel(shape, voxel_size_mm, b0_direction):
 
 
 def _without_nyquist(k, n):
-    """Frequencies of one axis of length ``n`` with the Nyquist sample, whose sign is open, zeroed."""
+    """Frequencies of one axis of length ``n``; the Nyquist sample, whose sign is open, is 0."""
     if n % 2:
         return k
     odd = k.copy()
