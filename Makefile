@@ -1,0 +1,33 @@
+# Two commands: `make demo` (the main job) and `make test`. Both set themselves up.
+
+PYTHON ?= python3
+VENV = .venv
+RUN = $(VENV)/bin/python
+export QT_QPA_PLATFORM = offscreen
+export MPLBACKEND = Agg
+
+.PHONY: demo test lint bench clean
+
+# One stamp per set of requirements: the demo installs less than the tests.
+$(VENV)/%.installed: Testing/requirements-%.txt Testing/setup.sh
+	PYTHON=$(PYTHON) VENV=$(VENV) sh Testing/setup.sh requirements-$*
+	touch $@
+
+# make demo                 the embedded head phantom
+# make demo INPUT=<folder>  a BIDS data set or a folder of NIfTI files
+demo: $(VENV)/demo.installed
+	$(RUN) Testing/demo.py $(if $(INPUT),--input "$(INPUT)") $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+test: $(VENV)/test.installed lint
+	$(RUN) -m pytest
+
+lint: $(VENV)/test.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/codespell
+
+bench: $(VENV)/demo.installed
+	$(RUN) Testing/Benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build demo
