@@ -85,10 +85,11 @@ def _check_that_images_suffice(steps, images):
     available, problems = set(images), []
     for step in steps:
         current = stage(step.stage)
+        needs = current.algorithm(step.algorithm).needs
         problems += [
             f"{current.title} needs {spec.label} ({spec.name})"
             for spec in current.inputs
-            if not spec.optional and spec.name not in available
+            if (not spec.optional or spec.name in needs) and spec.name not in available
         ]
         available |= {image.name for image in current.outputs}
     if problems:

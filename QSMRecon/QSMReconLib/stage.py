@@ -34,7 +34,8 @@ class Algorithm:
     """One way to do a stage. Declared at the end of the algorithm's own file.
 
     ``summary`` is one plain sentence on what it does and when to use it; ``reference`` and ``doi``
-    name the paper; a scan with fewer than ``min_echoes`` echoes is refused.
+    name the paper; a scan with fewer than ``min_echoes`` echoes is refused; ``needs`` names the
+    optional images of the stage that this algorithm cannot do without.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Algorithm:
     reference: str = ""
     doi: str = ""
     min_echoes: int = 0
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,20 +104,20 @@ class Stage:
                 f"the scan has {len(acq.te_s)}"
             )
         progress = progress or Progress()
-        arguments = self.check(images, acq, progress)
+        arguments = self.check(images, acq, progress, algorithm.needs)
         progress(0.0)
         out = algorithm.run(**arguments, acq=acq, params=params, progress=progress)
         out = out if isinstance(out, tuple) else (out,)
         progress(1.0)
         return dict(zip([o.name for o in self.outputs], out, strict=True))
 
-    def check(self, images, acq, progress=None):
+    def check(self, images, acq, progress=None, needs=()):
         """Return the input arrays (masks bool, others float32), or raise with every problem."""
         problems, arrays = [], {}
         for spec in self.inputs:
             value = images.get(spec.name)
             if value is None:
-                if not spec.optional:
+                if not spec.optional or spec.name in needs:
                     problems.append(f"{spec.label} is missing")
                 arrays[spec.name] = None
                 continue
@@ -194,7 +196,7 @@ def _values(spec, value, inside, progress):
         return mask, None if mask.any() else f"{spec.label} is empty"
     array = np.ascontiguousarray(value, dtype=np.float32)
     bad = ~np.isfinite(array)
-    problem = _range_problem(spec, array)
+    problem = _range_problem(spec, array[~bad] if bad.any() else array)
     if problem or not bad.any():
         return array, problem
     if inside is not None and (count := np.count_nonzero(bad & inside)):
@@ -209,9 +211,9 @@ def _values(spec, value, inside, progress):
 
 def _range_problem(spec, array):
     """Values that an image of this kind cannot have betray a wrong unit or a mix-up."""
-    if not spec.range:
+    if not spec.range or not array.size:
         return None
-    low, high = (float(f(array)) for f in (np.nanmin, np.nanmax))
+    low, high = float(array.min()), float(array.max())
     if spec.range[0] <= low and high <= spec.range[1]:
         return None
     hint = ""

@@ -1,0 +1,244 @@
+"""Rules that hold for every algorithm in the table; a new algorithm is covered without new code."""
+
+import re
+from contextlib import nullcontext
+from dataclasses import fields, replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from phantoms import ball, coils, echoes, spheres, true_phase
+from QSMReconLib.errors import Cancelled, InputError
+from QSMReconLib.progress import Progress
+from QSMReconLib.stages import STAGES
+
+PAIRS = [pytest.param(s, a, id=f"{s.id}-{a.id}") for s in STAGES for a in s.algorithms]
+MASKED = [p for p in PAIRS if any(i.is_mask and not i.optional for i in p.values[0].inputs)]
+GRIDS = {
+    "even-axial": {"shape": (30, 32, 28), "voxel_size_mm": (2.0, 2.0, 2.0)},
+    "odd-oblique": {
+        "shape": (27, 33, 31),
+        "voxel_size_mm": (2.0, 2.0, 2.0),
+        "b0_direction": (0.8, 0.36, 0.48),
+    },
+    "anisotropic": {"shape": (20, 32, 30), "voxel_size_mm": (3.0, 1.8, 2.0)},
+}
+NOISE = 0.01
+
+
+@cache
+def scan(grid="even-axial"):
+    """Images of every name in the table for one small head, and its Acquisition."""
+    scene = spheres(**GRIDS[grid])
+    shape, size, acq = scene.mask.shape, scene.acq.voxel_size_mm, scene.acq
+    centre = ball(shape, 6, size)
+    magnitude = np.where(scene.mask, 1.0, 0.02)
+    r2star = np.where(centre, 2.0, 18.0)
+    phase, magnitude = echoes(
+        scene.total_field, acq.te_s, magnitude, 0.3, NOISE, seed=1, r2star=r2star
+    )
+    sensitivities = coils(shape, 4, size)[:, None]
+    channels = sensitivities * (magnitude * np.exp(1j * phase))
+    images = {
+        "coil_phase": np.angle(channels),
+        "coil_magnitude": np.abs(channels),
+        "phase": phase,
+        "magnitude": magnitude,
+        "mask": scene.mask,
+        "unwrapped": true_phase(scene.total_field, acq.te_s),
+        "phase_offset": np.full(shape, 0.3),
+        "total_field": scene.total_field,
+        "field_noise": np.full(shape, 0.3) / np.maximum(magnitude[0], 0.1),
+        "reliability": np.where(scene.mask, 0.9, 0),
+        "r2star": r2star * scene.mask,
+        "local_field": scene.local_field,
+        "local_mask": scene.mask,
+        "chi": scene.chi,
+        "region": centre,
+    }
+    floats = {k: v if v.dtype == bool else v.astype(np.float32) for k, v in images.items()}
+    return floats, acq
+
+
+def inputs_of(stage, images, required_only=False):
+    return {i.name: images[i.name] for i in stage.inputs if not (required_only and i.optional)}
+
+
+def mask_of(stage, images):
+    name = next((i.name for i in stage.inputs if i.is_mask and not i.optional), None)
+    return None if name is None else images[name]
+
+
+@cache
+def result(stage_id, algorithm_id, grid="even-axial"):
+    stage = next(s for s in STAGES if s.id == stage_id)
+    images, acq = scan(grid)
+    return stage.run(algorithm_id, inputs_of(stage, images), acq)
+
+
+def assert_sound(stage, algorithm, out, mask, where):
+    for image in stage.outputs:
+        array = out[image.name]
+        assert array.shape[-3:] == where, image.name
+        assert array.ndim == len(image.axes), image.name
+        assert array.dtype == (bool if image.is_mask else np.float32), (image.name, array.dtype)
+        assert np.isfinite(array).all(), image.name
+        assert array.any() or image.name == "phase_offset", f"{image.name} is all zero"
+        if mask is not None:
+            assert not array[..., ~mask].any(), f"{image.name} is not zero outside the mask"
+
+
+def test_the_table_has_algorithms_for_every_stage():
+    assert [s.id for s in STAGES if not s.algorithms] == []
+
+
+@pytest.mark.parametrize(("stage", "algorithm"), PAIRS)
+def test_parameters_are_complete(stage, algorithm):
+    for f in fields(algorithm.params):
+        assert f.metadata["label"], f.name
+        assert f.metadata["help"], f.name
+        if isinstance(f.default, float):
+            assert f.metadata["range"], f"{f.name}: a float needs a range"
+            assert round(f.default, f.metadata["decimals"]) == f.default, (
+                f"{f.name}: the panel would round {f.default}"
+            )
+        if isinstance(f.default, str):
+            assert f.metadata["choices"], f"{f.name}: a text needs choices"
+    assert algorithm.params.from_dict(algorithm.params().as_dict()) == algorithm.params()
+
+
+@pytest.mark.parametrize(("stage", "algorithm"), PAIRS)
+def test_declaration_and_docstring(stage, algorithm):
+    assert algorithm.id == algorithm.run.__name__ == algorithm.run.__module__.split(".")[-1]
+    assert algorithm.title
+    assert algorithm.summary.endswith(".")
+    for word in ("Parameters\n", "Returns\n"):
+        assert word in algorithm.run.__doc__, word
+    assert not algorithm.reference or algorithm.doi
+    assert algorithm.doi in algorithm.run.__doc__
+    code = algorithm.run.__code__
+    expected = (*[i.name for i in stage.inputs], "acq", "params", "progress")
+    assert code.co_varnames[: code.co_argcount] == expected
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize(("stage", "algorithm"), PAIRS)
+def test_runs_on_any_grid_and_b0_direction(stage, algorithm, grid):
+    images, _ = scan(grid)
+    out = result(stage.id, algorithm.id, grid)
+    assert_sound(stage, algorithm, out, mask_of(stage, images), images["mask"].shape)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int16])
+@pytest.mark.parametrize(("stage", "algorithm"), PAIRS)
+def test_takes_any_number_type_and_leaves_inputs_alone(stage, algorithm, dtype):
+    images, acq = scan()
+    scale = 3 if dtype == np.int16 else 1
+    limits = {i.name: i.range[1] if i.range else np.inf for i in stage.inputs}
+    given = {
+        k: v.copy()
+        if v.dtype == bool
+        else np.minimum(np.ceil(v * scale) if scale > 1 else v, limits[k]).astype(dtype)
+        for k, v in inputs_of(stage, images).items()
+    }
+    before = {k: v.copy() for k, v in given.items()}
+    out = stage.run(algorithm.id, given, acq)
+    assert_sound(stage, algorithm, out, mask_of(stage, images), images["mask"].shape)
+    for name, array in before.items():
+        assert np.array_equal(given[name], array), f"{name} was modified"
+
+
+@pytest.mark.parametrize(("stage", "algorithm"), PAIRS)
+def test_memory_layout_does_not_matter(stage, algorithm):
+    images, acq = scan()
+    given = {k: np.asfortranarray(v) for k, v in inputs_of(stage, images).items()}
+    out = stage.run(algorithm.id, given, acq)
+    for name, expected in result(stage.id, algorithm.id).items():
+        np.testing.assert_allclose(out[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(("stage", "algorithm"), PAIRS)
+def test_runs_without_the_optional_images_or_says_which_it_needs(stage, algorithm):
+    images, acq = scan()
+    labels = "|".join(re.escape(i.label) for i in stage.inputs if i.optional)
+    with pytest.raises(InputError, match=labels) if algorithm.needs else nullcontext():
+        out = stage.run(algorithm.id, inputs_of(stage, images, required_only=True), acq)
+        assert_sound(stage, algorithm, out, mask_of(stage, images), images["mask"].shape)
+
+
+@pytest.mark.parametrize(("stage", "algorithm"), MASKED)
+def test_nothing_outside_the_mask_leaks_in(stage, algorithm):
+    images, acq = scan()
+    outside = ~mask_of(stage, images)
+    rng = np.random.default_rng(2)
+    given = inputs_of(stage, images)
+    for name, array in given.items():
+        if array.dtype == np.float32 and "offset" not in name:
+            other = array.copy()
+            count = np.count_nonzero(outside)
+            low, high = (0, 1) if name == "reliability" else (0, 3)
+            other[..., outside] = rng.uniform(low, high, (*array.shape[:-3], count))
+            given[name] = other
+    out = stage.run(algorithm.id, given, acq)
+    for name, expected in result(stage.id, algorithm.id).items():
+        np.testing.assert_allclose(out[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(("stage", "algorithm"), MASKED)
+def test_empty_mask_is_refused(stage, algorithm):
+    images, acq = scan()
+    label = next(i.label for i in stage.inputs if i.is_mask and not i.optional)
+    name = next(i.name for i in stage.inputs if i.is_mask and not i.optional)
+    given = inputs_of(stage, images) | {name: np.zeros_like(images["mask"])}
+    with pytest.raises(InputError, match=f"{label} is empty"):
+        stage.run(algorithm.id, given, acq)
+
+
+@pytest.mark.parametrize(("stage", "algorithm"), MASKED)
+def test_nan_is_zero_outside_the_mask_and_an_error_inside(stage, algorithm):
+    images, acq = scan()
+    spec = next(i for i in stage.inputs if not i.is_mask and not i.optional)
+    mask = mask_of(stage, images)
+    given = inputs_of(stage, images)
+    given[spec.name] = given[spec.name].copy()
+    given[spec.name][..., 0, 0, 0] = np.nan
+    out = stage.run(algorithm.id, given, acq)
+    assert all(np.isfinite(array).all() for array in out.values())
+    inside = tuple(np.argwhere(mask)[mask.sum() // 2])
+    given[spec.name][(..., *inside)] = np.nan
+    with pytest.raises(InputError, match=f"{spec.label} has .* NaN"):
+        stage.run(algorithm.id, given, acq)
+
+
+@pytest.mark.parametrize(("stage", "algorithm"), PAIRS)
+def test_progress_rises_and_cancel_is_honoured(stage, algorithm):
+    images, acq = scan()
+    seen = []
+    given = inputs_of(stage, images)
+    stage.run(algorithm.id, given, acq, progress=Progress(lambda f, _text: seen.append(f)))
+    assert seen == sorted(seen)
+    assert seen[0] == 0
+    assert seen[-1] == 1
+    for stop_at in (0, len(seen) // 2):
+        calls = []
+
+        def cancelled(calls=calls, stop_at=stop_at):
+            calls.append(1)
+            return len(calls) > stop_at
+
+        with pytest.raises(Cancelled):
+            stage.run(algorithm.id, given, acq, progress=Progress(cancelled=cancelled))
+
+
+@pytest.mark.parametrize(("stage", "algorithm"), PAIRS)
+def test_too_few_echoes_are_refused_by_number(stage, algorithm):
+    if algorithm.min_echoes < 2:
+        pytest.skip("runs with a single echo")
+    images, acq = scan()
+    few = replace(acq, te_s=acq.te_s[:1])
+    single = {
+        i.name: images[i.name][:1] if i.axes == "ekji" else images[i.name] for i in stage.inputs
+    }
+    with pytest.raises(InputError, match=f"at least {algorithm.min_echoes} echoes"):
+        stage.run(algorithm.id, single, few)
