@@ -4,6 +4,8 @@ Panels, scripts, recipes, the command line, validation and the docs are read fro
 """
 
 from .errors import ParameterError
+from .inversion import tkd, tv
+from .referencing import brain, region
 from .stage import Image, Stage
 from .units import TURN_RAD
 
@@ -93,7 +95,7 @@ STAGES = (
             R2STAR,
         ),
         outputs=(CHI,),
-        algorithms=(),
+        algorithms=(tkd.ALGORITHM, tv.ALGORITHM),
     ),
     Stage(
         "referencing",
@@ -106,7 +108,7 @@ STAGES = (
             R2STAR,
         ),
         outputs=(Image("chi_referenced", "Referenced susceptibility", "ppm"),),
-        algorithms=(),
+        algorithms=(brain.ALGORITHM, region.ALGORITHM),
     ),
 )
 

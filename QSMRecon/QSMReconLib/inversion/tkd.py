@@ -1,0 +1,81 @@
+"""Thresholded k-space division."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..numerics.dipole import dipole_kernel
+from ..numerics.fourier import Box
+from ..params import Params, param
+from ..stage import Algorithm
+from ..units import hz_to_ppm
+
+PAD_MM = 20.0
+
+
+@dataclass(frozen=True)
+class TKDParams(Params):
+    """Parameters of :func:`tkd`."""
+
+    threshold: float = param(
+        0.2,
+        "Threshold",
+        "Smallest |D| divided by; lower is sharper and has more streaks",
+        range=(0.01, 0.66),
+        decimals=2,
+    )
+    correction: bool = param(
+        True,
+        "Correct underestimation",
+        "Divide by the height of the point spread function",
+    )
+
+
+def tkd(
+    local_field, local_mask, field_noise, reliability, magnitude, r2star, acq, params, progress
+):
+    """Divide the field by the dipole kernel in k-space, limiting its small values [1]_.
+
+    ``chi(k) = field(k) / (sign(D) max(|D|, threshold))``. The division leaves too little in the
+    limited part of k-space; dividing by the mean of ``D / limited D`` over k-space, the height of
+    the point spread function, restores the values [2]_.
+
+    Parameters
+    ----------
+    local_field : (K, J, I) float32, Hz
+    local_mask : (K, J, I) bool
+    field_noise, reliability, magnitude, r2star : not used
+    acq : Acquisition
+    params : TKDParams
+    progress : Progress
+
+    Returns
+    -------
+    chi : (K, J, I) float32, ppm, zero outside the mask, not referenced
+
+    References
+    ----------
+    .. [1] Shmueli et al., Magn Reson Med 2009;62:1510-22, doi:10.1002/mrm.22135
+    .. [2] Schweser et al., Magn Reson Med 2013;69:1582-94, doi:10.1002/mrm.24405
+    """
+    box = Box(local_mask, acq.voxel_size_mm, PAD_MM)
+    kernel = dipole_kernel(box.shape, acq.voxel_size_mm, acq.b0_direction)
+    limited = np.maximum(np.abs(kernel), np.float32(params.threshold))
+    np.copysign(limited, kernel, out=limited)
+    factor = np.float32((kernel / limited).mean(dtype=np.float64) if params.correction else 1)
+    np.divide(1 / factor, limited, out=limited)
+    progress(0.3)
+    chi = box.convolve(box.put(hz_to_ppm(local_field, acq) * local_mask), limited)
+    progress.note(threshold=params.threshold, underestimation_factor=float(factor))
+    return box.get(chi)
+
+
+ALGORITHM = Algorithm(
+    "tkd",
+    "Thresholded k-space division",
+    tkd,
+    TKDParams,
+    "Instant preview: divides by the dipole in k-space and accepts streaks.",
+    "Shmueli et al., Magn Reson Med 2009;62:1510-22",
+    "10.1002/mrm.22135",
+)

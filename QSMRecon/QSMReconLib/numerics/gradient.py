@@ -1,0 +1,53 @@
+"""Finite differences on a periodic grid, in 1/mm."""
+
+import numpy as np
+from scipy import fft
+
+
+def difference(x, axis, spacing_mm, out):
+    """Forward difference of ``x`` along ``axis`` divided by the spacing; the last wraps around."""
+    here, there, first, last = _sides(axis)
+    np.subtract(x[there], x[here], out=out[here])
+    np.subtract(x[first], x[last], out=out[last])
+    if spacing_mm != 1:
+        out *= np.float32(1 / spacing_mm)
+    return out
+
+
+def add_adjoint(v, axis, spacing_mm, total):
+    """``total += adjoint of difference (v)``, in place. ``v`` is not changed."""
+    here, there, first, last = _sides(axis)
+    if spacing_mm != 1:
+        v = v * np.float32(1 / spacing_mm)
+    total -= v
+    total[there] += v[here]
+    total[first] += v[last]
+    return total
+
+
+def squared_symbol(shape, voxel_size_mm):
+    """Half spectrum of gradient^T gradient (1/mm^2), the negative discrete Laplacian.
+
+    Parameters
+    ----------
+    shape : (K, J, I), size of the real array that will be transformed
+    voxel_size_mm : three numbers
+
+    Returns
+    -------
+    symbol : (K, J, I // 2 + 1) float32
+    """
+    axes = [fft.fftfreq(n) for n in shape]
+    axes[2] = fft.rfftfreq(shape[2])
+    axes = [
+        (2 * np.sin(np.pi * a) / v).astype(np.float32) ** 2
+        for a, v in zip(axes, voxel_size_mm, strict=True)
+    ]
+    k, j, i = np.ix_(*axes)
+    return k + j + i
+
+
+def _sides(axis):
+    """Index of all but the last, all but the first, the first and the last plane along ``axis``."""
+    sides = slice(None, -1), slice(1, None), slice(0, 1), slice(-1, None)
+    return tuple((slice(None),) * axis + (side,) for side in sides)
