@@ -3,6 +3,7 @@
 Panels, scripts, recipes, the command line, validation and the docs are read from here.
 """
 
+from .background import vsharp
 from .errors import ParameterError
 from .inversion import tkd, tv
 from .referencing import brain, region
@@ -80,7 +81,7 @@ STAGES = (
         "Remove the field of sources outside the brain.",
         inputs=(TOTAL_FIELD, FIELD_NOISE, RELIABILITY, MASK),
         outputs=(LOCAL_FIELD, LOCAL_MASK),
-        algorithms=(),
+        algorithms=(vsharp.ALGORITHM,),
     ),
     Stage(
         "inversion",

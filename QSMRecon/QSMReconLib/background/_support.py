@@ -1,0 +1,65 @@
+"""Which voxels a background removal may use: one rule for all methods."""
+
+import numpy as np
+from scipy import ndimage
+
+from ..errors import InputError
+from ..numerics.laplace import harmonic_fill
+from ..params import param
+
+MIN_RELIABILITY_HELP = (
+    "Voxels whose field is less reliable than this are not used: at the rim they leave the mask, "
+    "inside they are replaced by a smooth continuation of their neighbours. 0 uses every voxel."
+)
+
+
+def min_reliability_param(default=0.5):
+    """The parameter that all methods of this stage share."""
+    return param(default, "Least reliability", MIN_RELIABILITY_HELP, range=(0.0, 1.0), decimals=2)
+
+
+def usable_field(total_field, reliability, mask, min_reliability, acq, progress):
+    """Leave out the voxels that cannot be believed.
+
+    Unreliable voxels at the rim (next to air, where the signal dephases) leave the mask. Inside,
+    they would punch a hole of the size of the filter around each of them; there the field is
+    continued harmonically from the reliable voxels and the mask stays whole. The inversion gives
+    them no weight, since it sees the reliability too. A cleft narrower than two voxels that leads
+    from the rim to the inside counts as inside.
+
+    Parameters
+    ----------
+    total_field : (K, J, I) Hz
+    reliability : (K, J, I) 0..1 or None
+    mask : (K, J, I) bool
+    min_reliability : float
+    acq, progress : the number of voxels left out and filled is noted
+
+    Returns
+    -------
+    field : (K, J, I) float32 Hz, zero outside the mask
+    mask : (K, J, I) bool
+    """
+    if reliability is None or min_reliability <= 0:
+        return total_field * mask, mask
+    bad = mask & (reliability < min_reliability)
+    if not bad.any():
+        return total_field * mask, mask
+    open_to_air = ndimage.binary_opening(
+        np.pad(bad | ~mask, 2, constant_values=True), ndimage.generate_binary_structure(3, 1)
+    )
+    regions, _ = ndimage.label(open_to_air)
+    air = np.unique(regions[np.pad(~mask, 2, constant_values=True)])
+    dropped = np.isin(regions, air[air > 0])[2:-2, 2:-2, 2:-2] & mask
+    usable = mask & ~dropped
+    if not (usable & ~bad).any():
+        raise InputError(
+            "Background field removal: no voxel of Brain mask reaches the reliability "
+            f"{min_reliability:g}; lower it or look at Reliability"
+        )
+    holes = bad & usable
+    progress.note(
+        unreliable_voxels_dropped=int(dropped.sum()), unreliable_voxels_filled=int(holes.sum())
+    )
+    field = harmonic_fill(total_field, holes, usable, acq.voxel_size_mm)
+    return field * usable, usable

@@ -1,0 +1,67 @@
+"""Harmonic functions: what solves Laplace's equation between known values."""
+
+import numpy as np
+
+from .solvers import conjugate_gradients
+
+
+def harmonic_fill(field, holes, known, voxel_size_mm, tolerance=1e-4):
+    """Replace the values in the holes by the harmonic function that continues their surroundings.
+
+    Each voxel of a hole becomes the mean of its six neighbours, weighted by 1 / distance^2.
+    Neighbours that are neither in a hole nor known do not count (no flux crosses there), so the
+    fill depends on known voxels only; a hole without any is filled with zero.
+
+    Parameters
+    ----------
+    field : (K, J, I) float32, not modified
+    holes, known : (K, J, I) bool
+    voxel_size_mm : three numbers
+    tolerance : relative residual at which the iteration stops
+
+    Returns
+    -------
+    filled : (K, J, I) float32
+    """
+    filled = np.where(holes, np.float32(0), field)
+    where = np.flatnonzero(holes)
+    if not where.size:
+        return filled
+    shape, number = field.shape, np.full(field.size + 1, -1, np.int64)
+    number[where] = np.arange(where.size)
+    values, is_known = field.reshape(-1), known.reshape(-1) & ~holes.reshape(-1)
+    diagonal = np.zeros(where.size, np.float32)
+    source = np.zeros(where.size, np.float32)
+    links = []
+    coordinates = np.unravel_index(where, shape)
+    for axis, stride in enumerate((shape[1] * shape[2], shape[2], 1)):
+        weight = np.float32(min(voxel_size_mm) ** 2 / voxel_size_mm[axis] ** 2)
+        for step in (-1, 1):
+            beside = coordinates[axis] + step
+            valid = (beside >= 0) & (beside < shape[axis])
+            neighbour = np.where(valid, where + step * stride, field.size)
+            fixed = valid.copy()
+            fixed[valid] = is_known[neighbour[valid]]
+            source[fixed] += weight * values[neighbour[fixed]]
+            diagonal[fixed] += weight
+            inner = number[neighbour]
+            diagonal[inner >= 0] += weight
+            links.append((np.where(inner >= 0, inner, where.size), weight))
+    diagonal[diagonal == 0] = 1
+
+    def operator(x):
+        extended = np.append(x, np.float32(0))
+        y = diagonal * x
+        for neighbour, weight in links:
+            y -= weight * extended[neighbour]
+        return y
+
+    solution = conjugate_gradients(
+        operator,
+        source,
+        preconditioner=lambda r: r / diagonal,
+        iterations=1000,
+        tolerance=tolerance,
+    )
+    filled.reshape(-1)[where] = solution.x
+    return filled
