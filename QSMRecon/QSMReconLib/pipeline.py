@@ -45,7 +45,7 @@ def run(recipe, images, acq, progress=None, *, start_from=None, stop_after=None,
         Its callback receives the fraction of the whole run and the title of the stage.
     start_from, stop_after : stage ids, optional
     keep : set of image names, optional
-        Images made on the way that are not in it are dropped as soon as no later step needs them.
+        Other images are dropped as soon as no later step needs them, but for those of the last step.
 
     Returns
     -------
@@ -76,7 +76,8 @@ def run(recipe, images, acq, progress=None, *, start_from=None, stop_after=None,
         outcome.notes[step.stage] = part.notes
         outcome.steps.append(step)
         if keep is not None:
-            _drop(outcome.images, steps[number + 1 :], keep)
+            kept = {*keep, *(image.name for image in stage(steps[-1].stage).outputs)}
+            _drop(outcome.images, steps[number + 1 :], kept)
     return outcome
 
 

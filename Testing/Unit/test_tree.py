@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import make_docs
 from QSMReconLib.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,3 +92,7 @@ def test_every_python_file_is_installed_by_cmake(module):
         str(p.relative_to(ROOT / module)) for p in (ROOT / module / f"{module}Lib").rglob("*.py")
     }
     assert listed == there | {f"{module}.py"}
+
+
+def test_the_pages_of_the_docs_say_what_the_code_says():
+    assert make_docs.outdated() == [], "run: python Testing/make_docs.py"
