@@ -100,13 +100,11 @@ def _reference_sentence(notes):
     facts = notes.get("referencing", {})
     if "reference" not in facts:
         return ""
-    text = f"Susceptibility is given in ppm relative to {facts['reference']}"
-    if "brain_mean_ppm" in facts:
-        text += (
-            "; before referencing the whole-brain mean was "
-            f"{1000 * facts['brain_mean_ppm']:.1f} ppb, SD {1000 * facts['brain_sd_ppm']:.1f} ppb"
-        )
-    return text + "."
+    return (
+        f"Susceptibility is given in ppm relative to the mean of the {facts['reference']} "
+        f"({facts['reference_voxels']} voxels); on this scale the whole brain has mean "
+        f"{1000 * facts['brain_mean_ppm']:.1f} ppb and SD {1000 * facts['brain_sd_ppm']:.1f} ppb."
+    )
 
 
 def provenance(recipe, outcome, acq, sources=(), facts=None):

@@ -36,8 +36,6 @@ def region(chi, local_mask, region, r2star, acq, params, progress):
     ----------
     .. [1] Bilgic et al., Magn Reson Med 2024;91:1834-62, doi:10.1002/mrm.30006
     """
-    if region is None:
-        raise InputError("Referencing: Reference region is missing; give one or use brain or csf")
     inside = region & local_mask
     if not inside.any():
         raise InputError(
@@ -55,4 +53,5 @@ ALGORITHM = Algorithm(
     "Relative to the mean of a region you give.",
     "Bilgic et al., Magn Reson Med 2024;91:1834-62",
     "10.1002/mrm.30006",
+    needs=("region",),
 )
