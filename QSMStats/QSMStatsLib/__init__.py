@@ -1,0 +1,1 @@
+"""Statistics on susceptibility maps, structure by structure. Start at ``measures.py``."""

@@ -1,0 +1,1 @@
+"""The only folder of QSMStatsLib that may import slicer, vtk, qt or ctk."""

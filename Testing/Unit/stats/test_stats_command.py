@@ -1,0 +1,164 @@
+"""The command line of the table and the files it reads and writes."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from QSMStatsLib.__main__ import main
+
+SHAPE = (12, 20, 24)
+
+
+def save(array, path, spacing=(1.0, 1.5, 2.0), origin=(-10.0, 5.0, 3.0)):
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    sitk.WriteImage(image, str(path))
+
+
+@pytest.fixture
+def case(tmp_path):
+    """A map and a label volume with three named labels."""
+    rng = np.random.default_rng(3)
+    brain = np.zeros(SHAPE, np.uint8)
+    brain[1:-1, 1:-1, 1:-1] = 1
+    chi = (rng.normal(0, 0.04, SHAPE) * brain).astype(np.float32)
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[3:6, 4:9, 4:9], labels[3:6, 4:9, 14:19], labels[7:9, 10:16, 8:14] = 1, 2, 3
+    save(chi, tmp_path / "sub-1_Chimap.nii.gz")
+    save(labels, tmp_path / "dseg.nii.gz")
+    save(brain, tmp_path / "mask.nii.gz")
+    names = "index\tname\n1\tRight-Caudate\n2\tLeft-Caudate\n3\tMy region\n"
+    (tmp_path / "dseg.tsv").write_text(names)
+    return tmp_path, chi, labels
+
+
+def run(folder, *more, chi="sub-1_Chimap.nii.gz", labels="dseg.nii.gz"):
+    options = [str(folder / chi), "--segmentation", str(folder / labels)]
+    return main([*options, "--out", str(folder / "out" / "table.tsv"), *map(str, more)])
+
+
+def rows(folder):
+    with open(folder / "out" / "table.tsv") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_writes_the_table_with_values_of_the_arrays_and_a_dictionary_of_every_column(case):
+    folder, chi, labels = case
+    assert run(folder) == 0
+    table = {(r["structure"], r["side"]): r for r in rows(folder)}
+    x = 1000 * chi[labels == 2].astype(float)
+    left = table["CN", "left"]
+    assert float(left["mean_ppb"]) == pytest.approx(x.mean(), rel=1e-6)
+    assert float(left["volume_ml"]) == pytest.approx(x.size * 3e-3, rel=1e-6)
+    assert int(left["n_voxels"]) == x.size
+    assert ("My region", "both") in table
+    dictionary = json.loads((folder / "out" / "table.json").read_text())
+    assert set(rows(folder)[0]) <= set(dictionary)
+    assert dictionary["mean_ppb"]["Units"] == "ppb"
+    assert dictionary["GeneratedBy"][0]["Version"]
+    assert str(folder / "dseg.nii.gz") in dictionary["Sources"]
+    assert "Reference" in dictionary
+
+
+def test_agrees_with_nilearn(case):
+    from nilearn.maskers import NiftiLabelsMasker
+
+    folder, _, _ = case
+    masker = NiftiLabelsMasker(str(folder / "dseg.nii.gz"), standardize=None)
+    means = 1000 * masker.fit_transform(str(folder / "sub-1_Chimap.nii.gz")).ravel()
+    assert run(folder) == 0
+    table = {(r["structure"], r["side"]): float(r["mean_ppb"]) for r in rows(folder)}
+    ours = [table["CN", "right"], table["CN", "left"], table["My region", "both"]]
+    assert ours == pytest.approx(list(means), rel=1e-5)
+
+
+def test_a_map_in_ppb_is_converted_when_its_sidecar_says_so_or_the_user_does(case):
+    folder, chi, labels = case
+    save(chi * 1000, folder / "ppb.nii.gz")
+    assert run(folder, "--unit", "ppb", chi="ppb.nii.gz") == 0
+    (folder / "ppb.json").write_text('{"Units": "ppb", "Reference": "CSF"}')
+    assert run(folder, "--overwrite", chi="ppb.nii.gz") == 0
+    mean = float(rows(folder)[-1]["mean_ppb"])
+    assert mean == pytest.approx(1000 * chi[labels == 3].astype(float).mean(), rel=1e-5)
+    assert json.loads((folder / "out" / "table.json").read_text())["Reference"] == "CSF"
+
+
+def bad_inputs(folder, chi, labels):
+    save(chi * 1000, folder / "ppb.nii.gz")
+    save(chi, folder / "odd.nii.gz")
+    (folder / "odd.json").write_text('{"Units": "Hz"}')
+    save(chi, folder / "lying.nii.gz")
+    (folder / "lying.json").write_text('{"Units": "ppb"}')
+    save(labels[1:], folder / "small.nii.gz")
+    save(labels, folder / "moved.nii.gz", origin=(-9.0, 5.0, 3.0))
+    broken = chi.copy()
+    broken[4, 5, 5] = np.nan
+    save(broken, folder / "nan.nii.gz")
+    save(np.stack([chi, chi]), folder / "four.nii.gz", (1.0, 1, 1, 1), (0.0, 0, 0, 0))
+    (folder / "text.nii.gz").write_text("nothing")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"chi": "ppb.nii.gz"}, "not plausible in ppm; are they ppb\\? Say --unit ppb"),
+        ({"chi": "lying.nii.gz"}, "are they ppm\\?"),
+        ({"chi": "odd.nii.gz"}, "says the unit is 'Hz'"),
+        ({"labels": "small.nii.gz"}, "is on another grid than the map"),
+        ({"labels": "moved.nii.gz"}, "is on another grid than the map"),
+        ({"chi": "nan.nii.gz"}, "1 NaN"),
+        ({"chi": "four.nii.gz"}, "not a single three-dimensional image"),
+        ({"chi": "text.nii.gz"}, "not an image"),
+        ({"chi": "missing.nii.gz"}, "there is no file"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_nothing_is_written(case, capsys, options, message):
+    folder, chi, labels = case
+    bad_inputs(folder, chi, labels)
+    assert run(folder, **options) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    import re
+
+    assert re.search(message, error), error
+    assert not (folder / "out").exists()
+
+
+def test_an_existing_table_is_not_replaced_unless_asked(case, capsys):
+    folder, _, _ = case
+    assert run(folder) == 0
+    assert run(folder) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(folder, "--overwrite") == 0
+
+
+def test_the_mask_leaves_voxels_out(case):
+    folder, chi, labels = case
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[:, :, :16] = 1
+    save(mask, folder / "half.nii.gz")
+    assert run(folder, "--mask", folder / "half.nii.gz") == 0
+    row = next(r for r in rows(folder) if r["side"] == "left")
+    x = 1000 * chi[(labels == 2) & (mask > 0)].astype(float)
+    assert float(row["mean_ppb"]) == pytest.approx(x.mean(), rel=1e-6)
+    assert float(rows(folder)[0]["mean_ppb"]) == pytest.approx(1000 * chi[mask > 0].mean(), 1e-4)
+
+
+def test_the_given_names_win_over_the_table_beside_the_labels(case):
+    folder, _, _ = case
+    (folder / "other.tsv").write_text("index\tname\n1\tRed nucleus right\n2\tRed nucleus left\n")
+    assert run(folder, "--names", folder / "other.tsv") == 0
+    assert [r["structure"] for r in rows(folder)] == ["WB", "RN", "RN", "RN"]
+
+
+def test_a_name_that_does_not_end_in_tsv_is_refused(case, capsys):
+    folder, _, _ = case
+    out = ["--out", str(folder / "table.csv")]
+    chi = [str(folder / "sub-1_Chimap.nii.gz"), "--segmentation", str(folder / "dseg.nii.gz")]
+    assert main([*chi, *out]) == 1
+    assert ".tsv" in capsys.readouterr().err
