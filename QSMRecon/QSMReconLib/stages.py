@@ -5,10 +5,12 @@ Panels, scripts, recipes, the command line, validation and the docs are read fro
 
 from .background import vsharp
 from .errors import ParameterError
+from .fieldfit import weightedlinear, weightedmean
 from .inversion import tkd, tv
 from .referencing import brain, region
 from .stage import Image, Stage
 from .units import TURN_RAD
+from .unwrapping import romeo
 
 MAGNITUDE = Image("magnitude", "Magnitude", axes="ekji", range=(0, float("inf")))
 MAGNITUDE_OPTIONAL = Image(
@@ -52,7 +54,7 @@ STAGES = (
         "Remove the phase offset of the receive coil and the 2 pi jumps.",
         inputs=(PHASE, MAGNITUDE_OPTIONAL, MASK),
         outputs=(UNWRAPPED, Image("phase_offset", "Phase offset", "rad")),
-        algorithms=(),
+        algorithms=(romeo.ALGORITHM,),
     ),
     Stage(
         "fieldfit",
@@ -64,7 +66,7 @@ STAGES = (
             Image("field_noise", "Field noise", "Hz"),
             Image("reliability", "Reliability"),
         ),
-        algorithms=(),
+        algorithms=(weightedmean.ALGORITHM, weightedlinear.ALGORITHM),
     ),
     Stage(
         "r2star",

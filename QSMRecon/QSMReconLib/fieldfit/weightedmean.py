@@ -1,0 +1,60 @@
+"""Weighted mean of phase over echo time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..numerics.echofit import Echoes, finish
+from ..params import Params
+from ..stage import Algorithm
+
+
+@dataclass(frozen=True)
+class WeightedMeanParams(Params):
+    """:func:`weightedmean` has no parameters."""
+
+
+def weightedmean(unwrapped, magnitude, mask, acq, params, progress):
+    """Average phase / TE over the echoes, each weighted by its inverse variance [1]_.
+
+    The field f minimises sum_e m_e^2 (phase_e - 2 pi f TE_e)^2: the straight line through the
+    origin, or the mean of the fields of the echoes with the weights m_e^2 TE_e^2. It has the
+    lowest noise, and needs phase whose offset at TE = 0 was removed.
+
+    Parameters
+    ----------
+    unwrapped : (E, K, J, I) float32, rad, without offset
+    magnitude : (E, K, J, I) float32, or None for equal magnitudes
+    mask : (K, J, I) bool
+    acq : Acquisition
+    params : WeightedMeanParams
+    progress : Progress
+
+    Returns
+    -------
+    total_field : (K, J, I) float32, Hz
+    field_noise : (K, J, I) float32, Hz, its standard deviation
+    reliability : (K, J, I) float32, 0 to 1
+
+    References
+    ----------
+    .. [1] Robinson et al., NMR Biomed 2017;30:e3601, doi:10.1002/nbm.3601
+    """
+    echoes = Echoes(unwrapped, magnitude, mask, acq)
+    progress(0.2)
+    _, _, information, _, moment = echoes.sums(echoes.phase)
+    slope = moment / information
+    residual = echoes.phase - echoes.te_s[:, np.newaxis] * slope
+    progress(0.5)
+    return finish(echoes, slope, residual, information, len(acq.te_s) - 1, progress)
+
+
+ALGORITHM = Algorithm(
+    "weightedmean",
+    "Weighted mean",
+    weightedmean,
+    WeightedMeanParams,
+    "Lowest noise; the choice when the phase offset was removed, and for one echo.",
+    "Robinson 2017",
+    "10.1002/nbm.3601",
+)
