@@ -7,6 +7,7 @@ from .background import vsharp
 from .errors import ParameterError
 from .fieldfit import weightedlinear, weightedmean
 from .inversion import tkd, tv
+from .masking import magnitude, phasequality
 from .referencing import brain, region
 from .stage import Image, Stage
 from .units import TURN_RAD
@@ -46,7 +47,7 @@ STAGES = (
         "Find the voxels of the brain whose phase can be used.",
         inputs=(MAGNITUDE, PHASE),
         outputs=(MASK,),
-        algorithms=(),
+        algorithms=(phasequality.ALGORITHM, magnitude.ALGORITHM),
     ),
     Stage(
         "unwrapping",

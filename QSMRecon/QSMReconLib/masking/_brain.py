@@ -1,0 +1,159 @@
+"""The brain in the magnitude of a whole head: where it is, how bright, and the mask made of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..numerics.fourier import bounding_box
+from ..numerics.morphology import close, depth, erode, fill_holes, largest_part, thick_part, within
+from ..numerics.threshold import local_level, tissue_level
+from ..params import Params, param
+
+COARSE_MM = 2.0
+NECK_MM = 15.0
+RIM_MM = 4.0
+
+
+@dataclass(frozen=True)
+class BrainParams(Params):
+    """Parameters that all masking algorithms share."""
+
+    threshold: float = param(
+        0.5,
+        "Magnitude threshold",
+        "Tissue is brighter than this part of the brain around it; lower keeps more of the edge",
+        range=(0.05, 0.95),
+        decimals=2,
+    )
+    scalp_mm: float = param(
+        6.0,
+        "Cut scalp",
+        "Bridges between brain and scalp up to twice this wide are cut; 0 for a scan without skull",
+        unit="mm",
+        range=(0, 15),
+        decimals=1,
+    )
+    fill_holes: bool = param(
+        True,
+        "Fill holes",
+        "Keep ventricles, veins and bleeds inside the brain even where they are dark or noisy",
+    )
+    erosion_mm: float = param(
+        0.0,
+        "Erosion",
+        "Take this much off the edge",
+        unit="mm",
+        range=(0, 20),
+        decimals=1,
+    )
+
+
+class Head:
+    """Region of the brain on a grid of about 2 mm, and the level of the signal around each voxel.
+
+    Parameters
+    ----------
+    signal : (K, J, I) float32, magnitude combined over the echoes
+    voxel_size_mm : three numbers
+    params : BrainParams
+    """
+
+    def __init__(self, signal, voxel_size_mm, params):
+        self.shape = signal.shape
+        self.factors = [max(1, round(COARSE_MM / v)) for v in voxel_size_mm]
+        self.voxel_size_mm = [f * v for f, v in zip(self.factors, voxel_size_mm, strict=True)]
+        coarse = _block_mean(signal, self.factors)
+        level = tissue_level(coarse)
+        if not level > 0:
+            raise InputError("Brain mask: Magnitude is zero everywhere; choose the image")
+        bright = coarse > 0.5 * level
+        deep = bright & (depth(bright, self.voxel_size_mm) > RIM_MM)
+        limited = np.minimum(coarse, np.float32(1.5 * level))
+        self.level = local_level(limited, deep if deep.any() else bright, self.voxel_size_mm)
+        self.brain = self._cut(coarse > np.float32(params.threshold) * self.level, params.scalp_mm)
+
+    def _cut(self, tissue, scalp_mm):
+        """Cut the neck, then the scalp; both less far in a head smaller than a human's."""
+        if scalp_mm == 0:
+            return tissue
+        inside = depth(tissue, self.voxel_size_mm)
+        centre = np.unravel_index(np.argmax(inside), inside.shape)
+        scale = min(1.0, float(inside[centre]) / (3 * NECK_MM))
+        for radius, margin in ((NECK_MM, RIM_MM), (scalp_mm, 0.25 * scalp_mm)):
+            part = thick_part(
+                tissue, scale * radius, self.voxel_size_mm, seed=centre, margin_mm=scale * margin
+            )
+            tissue = part if part.any() else tissue
+        return tissue
+
+    def fine(self, coarse):
+        """Values of the coarse grid on the grid of the scan."""
+        for axis, factor in enumerate(self.factors):
+            if factor > 1:
+                coarse = coarse.repeat(factor, axis)
+        return coarse[tuple(slice(0, n) for n in self.shape)]
+
+
+def brain_mask(magnitude, acq, params, progress, usable=None):
+    """Brain mask from the magnitude, without the voxels that are not usable.
+
+    Parameters
+    ----------
+    magnitude : (E, K, J, I) float32
+    acq : Acquisition
+    params : BrainParams
+    progress : Progress
+    usable : callable(box) -> (k, j, i) bool, optional
+        Which voxels of a box (three slices) can be used.
+
+    Returns
+    -------
+    mask : (K, J, I) bool
+    """
+    signal = combined_magnitude(magnitude)
+    progress(0.2)
+    head = Head(signal, acq.voxel_size_mm, params)
+    progress(0.5)
+    allowed = within(head.brain, 0.75 * max(COARSE_MM, *acq.voxel_size_mm), head.voxel_size_mm)
+    allowed = head.fine(allowed)
+    box = bounding_box(allowed)
+    tissue = signal[box] > np.float32(params.threshold) * head.fine(head.level)[box]
+    tissue &= allowed[box]
+    if usable is not None:
+        tissue &= usable(box)
+    progress(0.7)
+    if params.fill_holes:
+        whole = fill_holes(close(head.brain, RIM_MM, head.voxel_size_mm))
+        tissue |= head.fine(depth(whole, head.voxel_size_mm) > RIM_MM)[box]
+    mask = np.zeros(head.shape, bool)
+    mask[box] = largest_part(tissue)
+    progress(0.8)
+    if params.fill_holes:
+        mask = fill_holes(mask)
+    mask = erode(mask, params.erosion_mm, acq.voxel_size_mm)
+    if not mask.any():
+        raise InputError("Brain mask: no voxel is left; lower the threshold or the erosion")
+    progress.note(mask_volume_ml=round(float(np.count_nonzero(mask)) * acq.voxel_volume_ml, 1))
+    return mask
+
+
+def combined_magnitude(magnitude):
+    """Root of the sum of squares over the echoes, (K, J, I) float32."""
+    total = np.zeros(magnitude.shape[1:], np.float32)
+    for echo in magnitude:
+        total += echo * echo
+    return np.sqrt(total, out=total)
+
+
+def _block_mean(x, factors):
+    """Mean over blocks of ``factors`` voxels; the last blocks repeat the last voxels."""
+    for axis, factor in enumerate(factors):
+        if factor == 1:
+            continue
+        n = x.shape[axis]
+        index = np.minimum(np.arange(-(-n // factor) * factor), n - 1)
+        shape = list(x.shape)
+        shape[axis : axis + 1] = [len(index) // factor, factor]
+        x = x.take(index, axis).reshape(shape).mean(axis + 1, dtype=np.float32)
+    return x
