@@ -4,15 +4,64 @@ import numpy as np
 
 from ..units import TURN_RAD
 
-_TURN = np.float32(TURN_RAD)
+_SLAB_VOXELS = 2**18
+"""Voxels worked on at a time, so that intermediate results stay in the cache."""
 
 
 def wrap(x):
     """Bring phase (rad, float32) to -pi .. pi: a new array."""
-    turns = x * np.float32(1 / TURN_RAD)
-    np.rint(turns, out=turns)
-    turns *= _TURN
+    turns = nearest_turns(x)
+    turns *= np.float32(TURN_RAD)
     return np.subtract(x, turns, out=turns)
+
+
+def nearest_turns(x):
+    """Number of whole turns nearest to phase ``x`` (rad, float32), as float32: a new array."""
+    turns = x * np.float32(1 / TURN_RAD)
+    return np.rint(turns, out=turns)
+
+
+def edge_qualities(phase, magnitude=None, other_phase=None, te_ratio=1.0):
+    """How far the phase step between neighbouring voxels can be believed [1]_.
+
+    The product of factors 0.1 + 0.9 x, where x (0..1) is the coherence of the phase (small steps
+    are good), of its gradient over the echoes, of its slope in space, and of the magnitude.
+
+    Parameters
+    ----------
+    phase : (K, J, I) float32, rad, wrapped
+    magnitude : (K, J, I), optional
+    other_phase : (K, J, I), optional
+        Wrapped phase of another echo.
+    te_ratio : float
+        Echo time of ``phase`` over that of ``other_phase``.
+
+    Yields
+    ------
+    axis : 0, 1 or 2
+    first, second : indices of the voxels at both ends of some edges along ``axis``
+    quality : float32 for these edges, 0 (bad) to 1
+
+    References
+    ----------
+    .. [1] Dymerska et al., Magn Reson Med 2021;85:2294-2308, doi:10.1002/mrm.28563
+    """
+    count = phase.shape[0]
+    slab = max(1, _SLAB_VOXELS // max(1, phase[0].size))
+    for start in range(0, count, slab):
+        stop = min(start + slab, count)
+        halo = slice(max(start - 1, 0), min(stop + 2, count))
+        parts = [None if x is None else x[halo] for x in (phase, magnitude, other_phase)]
+        for axis in range(3):
+            quality = _quality(*parts, te_ratio, axis)
+            end = min(stop, count - 1) if axis == 0 else stop
+            rows = slice(start, end)
+            quality = quality[start - halo.start : end - halo.start]
+            if axis == 0:
+                yield axis, rows, slice(start + 1, end + 1), quality
+            else:
+                first, second = neighbours(axis)
+                yield axis, (rows, *first[2:]), (rows, *second[2:]), quality
 
 
 def along(axis, part):
@@ -27,30 +76,8 @@ def neighbours(axis):
     return along(axis, slice(None, -1)), along(axis, slice(1, None))
 
 
-def edge_quality(phase, *, axis, magnitude=None, other_phase=None, te_ratio=1.0):
-    """How far the phase step between neighbours along one axis can be believed [1]_.
-
-    The product of factors 0.1 + 0.9 x, where x (0..1) is the coherence of the phase (small steps
-    are good), of its gradient over the echoes, of its slope in space, and of the magnitude.
-
-    Parameters
-    ----------
-    phase : (K, J, I) float32, rad, wrapped
-    axis : 0, 1 or 2
-    magnitude : (K, J, I), optional
-    other_phase : (K, J, I), optional
-        Wrapped phase of another echo.
-    te_ratio : float
-        Echo time of ``phase`` over that of ``other_phase``.
-
-    Returns
-    -------
-    quality : float32, one shorter than ``phase`` along ``axis``, 0 (bad) to 1
-
-    References
-    ----------
-    .. [1] Dymerska et al., Magn Reson Med 2021;85:2294-2308, doi:10.1002/mrm.28563
-    """
+def _quality(phase, magnitude, other_phase, te_ratio, axis):
+    """Quality of all edges along one axis."""
     low, high = neighbours(axis)
     step = wrap(phase[high] - phase[low])
     quality = np.abs(step)
@@ -60,20 +87,20 @@ def edge_quality(phase, *, axis, magnitude=None, other_phase=None, te_ratio=1.0)
         other = wrap(other_phase[high] - other_phase[low])
         other *= np.float32(te_ratio)
         other -= step
-        quality *= _factor(other, 1.0)
-        del other
+        np.abs(other, out=other)
+        quality *= _factor(np.subtract(np.float32(1), other, out=other))
     quality *= _linearity(step, axis)
     if magnitude is not None:
         quality *= _magnitude_coherence(magnitude[low], magnitude[high])
     return quality
 
 
-def _factor(x, slope):
-    """``0.1 + 0.9 max(0, 1 - slope |x|)``, in place."""
-    np.abs(x, out=x)
-    x *= np.float32(-0.9 * slope)
-    x += np.float32(1)
-    return np.maximum(x, np.float32(0.1), out=x)
+def _factor(x):
+    """``0.1 + 0.9 max(0, x)``, in place."""
+    np.maximum(x, np.float32(0), out=x)
+    x *= np.float32(0.9)
+    x += np.float32(0.1)
+    return x
 
 
 def _linearity(step, axis):
@@ -84,23 +111,19 @@ def _linearity(step, axis):
     bend *= np.float32(-0.5)
     bend += np.float32(1)
     np.maximum(bend, np.float32(0), out=bend)
-    factor = np.full(step.shape, 0.9, np.float32)
-    factor[along(axis, slice(1, -1))] = bend[low] * bend[high]
-    factor *= np.float32(0.9)
-    factor += np.float32(0.1)
-    return factor
+    straight = np.full(step.shape, 0.9, np.float32)
+    np.multiply(bend[low], bend[high], out=straight[along(axis, slice(1, -1))])
+    return _factor(straight)
 
 
 def _magnitude_coherence(a, b):
     """Factor for equal magnitudes: the square of the smaller over the larger."""
     larger = np.maximum(a, b)
-    np.maximum(larger, np.float32(np.finfo(np.float32).tiny), out=larger)
+    np.maximum(larger, np.finfo(np.float32).tiny, out=larger)
     ratio = np.minimum(a, b)
     ratio /= larger
     ratio *= ratio
-    ratio *= np.float32(0.9)
-    ratio += np.float32(0.1)
-    return ratio
+    return _factor(ratio)
 
 
 def voxel_quality(phase, magnitude, te_s, template=0):
@@ -117,19 +140,18 @@ def voxel_quality(phase, magnitude, te_s, template=0):
     -------
     quality : (K, J, I) float32, 0 (bad) to 1
     """
-    echo = judged_echo(phase, magnitude, te_s, template)
     total = np.zeros(phase.shape[1:], np.float32)
-    for axis in range(3):
-        low, high = neighbours(axis)
-        quality = edge_quality(**echo, axis=axis)
-        total[low] += quality
-        total[high] += quality
+    for _, first, second, quality in edge_qualities(
+        **judged_echo(phase, magnitude, te_s, template)
+    ):
+        total[first] += quality
+        total[second] += quality
     total /= np.maximum(_edge_counts(total.shape), np.float32(1))
     return total
 
 
 def judged_echo(phase, magnitude, te_s, template):
-    """Arguments of :func:`edge_quality` for one echo, judged beside the echo next to it."""
+    """Arguments of :func:`edge_qualities` for one echo, judged beside the echo next to it."""
     echo = {"phase": phase[template]}
     if magnitude is not None:
         echo["magnitude"] = magnitude[template]

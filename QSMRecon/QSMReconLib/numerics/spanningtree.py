@@ -5,84 +5,150 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from ..units import TURN_RAD
-from .phase import edge_quality, neighbours
+from .phase import edge_qualities, nearest_turns
 
 _LEVELS = 255
+_SAFE_QUALITY = 0.55
+"""A better edge has a step below a quarter turn, since 0.1 + 0.9 (1 - 1/2) = 0.55; four such edges
+around a square cannot add up to a turn, so that the order in which they are taken does not matter."""
 
 
 def edge_costs(mask, **echo):
-    """Cost of every edge inside the mask along k, j and i: 1 (best) to 255, 0 for no edge.
+    """Cost of the edges from each voxel to the next along k, j and i.
 
-    ``echo`` are the arguments of :func:`.phase.edge_quality`.
+    Parameters
+    ----------
+    mask : (K, J, I) bool
+    echo : the arguments of :func:`.phase.edge_qualities`
+
+    Returns
+    -------
+    costs : (3, K, J, I) uint8, 1 (best) to 255; 0 where an end is outside the mask
     """
-    costs = []
-    for axis in range(3):
-        low, high = neighbours(axis)
-        cost = edge_quality(**echo, axis=axis)
-        cost *= np.float32(-_LEVELS)
-        cost += np.float32(_LEVELS)
-        np.rint(cost, out=cost)
-        np.clip(cost, 1, _LEVELS, out=cost)
-        cost = cost.astype(np.uint8)
-        cost *= mask[low]
-        cost *= mask[high]
-        costs.append(cost)
+    costs = np.zeros((3, *mask.shape), np.uint8)
+    for axis, first, second, quality in edge_qualities(**echo):
+        quality *= np.float32(-_LEVELS)
+        quality += np.float32(_LEVELS + 0.5)
+        np.clip(quality, 1, _LEVELS, out=quality)
+        part = costs[axis][first]
+        part[...] = quality
+        part *= mask[first]
+        part *= mask[second]
     return costs
 
 
 def turns_along_tree(phase, mask, costs):
     """Whole turns to add to each voxel so that steps along the best spanning tree are below pi.
 
+    Voxels in a row along i that are joined by safe edges are joined at once; the minimum spanning
+    tree of the costs joins these runs.
+
     Parameters
     ----------
     phase : (K, J, I) float32, rad, wrapped
     mask : (K, J, I) bool
-    costs : three arrays of :func:`edge_costs`
+    costs : as of :func:`edge_costs`
 
     Returns
     -------
-    turns : int32, one per mask voxel in the order of ``phase[mask]``
-    region : int32, likewise; the connected region of each voxel, 0 for the largest. Turns are
-        relative within a region.
+    turns : (N,) int32, one per mask voxel in the order of ``phase[mask]``
+    region : (N,) int32; the connected region of each voxel, the largest is 0. Turns are relative
+        within a region.
     """
-    first, second, cost = _edge_list(mask, costs)
-    values = phase[mask]
-    n = values.size
-    tree = minimum_spanning_tree(csr_array((cost.astype(np.float32), (first, second)), (n, n)))
-    count, region = connected_components(tree, directed=False)
+    voxels = np.flatnonzero(mask)
+    unwrapped = phase.reshape(-1)[voxels]
+    run, turns = _runs(unwrapped, costs[2].reshape(-1)[voxels])
+    unwrapped += np.float32(TURN_RAD) * turns
+    edges = _edges_of_runs(voxels, unwrapped, run, costs)
+    run_turns, run_region = _turns_of_nodes(run[-1] + 1, *edges)
+    turns += run_turns[run]
+    region = run_region[run]
     sizes = np.bincount(region)
-    rank = np.empty(count, np.int32)
-    rank[np.argsort(-sizes, kind="stable")] = np.arange(count, dtype=np.int32)
-    region = rank[region]
-    parent = _parents(tree, region)
-    turns = np.rint((values[parent] - values) * np.float32(1 / TURN_RAD)).astype(np.int32)
+    rank = np.empty(sizes.size, np.int32)
+    rank[np.argsort(-sizes, kind="stable")] = np.arange(sizes.size, dtype=np.int32)
+    return turns, rank[region]
+
+
+def _runs(phase, cost):
+    """Number of the run that each voxel belongs to, and its turns relative to the run's start."""
+    safe = (cost > 0) & (cost <= round((1 - _SAFE_QUALITY) * _LEVELS))
+    start = np.ones(phase.size, bool)
+    np.logical_not(safe[:-1], out=start[1:])
+    run = np.cumsum(start, dtype=np.int32)
+    run -= 1
+    step = np.zeros(phase.size, np.int32)
+    step[1:] = nearest_turns(phase[:-1] - phase[1:])
+    step *= ~start
+    turns = np.cumsum(step, dtype=np.int32)
+    turns -= turns[start][run]
+    return run, turns
+
+
+def _edges_of_runs(voxels, unwrapped, run, costs):
+    """Edges between runs: both ends, turns to add to the second, cost.
+
+    Of neighbouring edges that join the same runs with the same turns only the best is kept.
+    """
+    shape = costs.shape[1:]
+    position = np.zeros(shape, np.int32).reshape(-1)
+    position[voxels] = np.arange(voxels.size, dtype=np.int32)
+    found = []
+    for axis, stride in enumerate((shape[1] * shape[2], shape[2], 1)):
+        cost = costs[axis].reshape(-1)[voxels]
+        if axis == 2:
+            first = np.flatnonzero((cost[:-1] > 0) & (run[:-1] != run[1:]))
+            second = first + 1
+        else:
+            first = np.flatnonzero(cost)
+            second = position[voxels[first] + stride]
+        turns = nearest_turns(unwrapped[first] - unwrapped[second]).astype(np.int32)
+        edge = run[first], run[second], turns
+        if first.size == 0:
+            continue
+        differs = np.ones(first.size, bool)
+        differs[1:] = np.logical_or.reduce([x[1:] != x[:-1] for x in edge])
+        begin = np.flatnonzero(differs)
+        found.append([x[begin] for x in edge] + [np.minimum.reduceat(cost[first], begin)])
+    if not found:
+        return [np.zeros(0, np.int32)] * 4
+    return [np.concatenate(column) for column in zip(*found, strict=True)]
+
+
+def _turns_of_nodes(count, first, second, turns, cost):
+    """Turns of each node along the minimum spanning tree, and its connected component."""
+    order = np.argsort(cost, kind="stable")
+    key = (first.astype(np.int64) * count + second)[order]
+    key, earliest = np.unique(key, return_index=True)
+    best = order[earliest]
+    rank = np.empty(best.size)
+    rank[np.argsort(cost[best], kind="stable")] = np.arange(1, best.size + 1)
+    graph = csr_array((rank, (first[best], second[best])), (count, count))
+    tree = minimum_spanning_tree(graph)
+    components, component = connected_components(tree, directed=False)
+    parent = _parents(tree, components, component)
+    node = np.arange(count, dtype=np.int64)
+    edge = np.searchsorted(key, np.minimum(node, parent) * count + np.maximum(node, parent))
+    edge = np.minimum(edge, max(best.size - 1, 0))
+    relative = np.zeros(count, np.int32)
+    child = parent != node
+    relative[child] = turns[best[edge[child]]]
+    relative[parent > node] *= -1
     while True:
-        turns += turns[parent]
+        relative += relative[parent]
         grandparent = parent[parent]
         if np.array_equal(grandparent, parent):
-            return turns, region
+            return relative, component
         parent = grandparent
 
 
-def _edge_list(mask, costs):
-    """Ends (numbered in the order of the mask) and cost of every edge."""
-    number = np.zeros(mask.shape, np.int32)
-    number[mask] = np.arange(np.count_nonzero(mask), dtype=np.int32)
-    first, second, cost = [], [], []
-    for axis in range(3):
-        low, high = neighbours(axis)
-        inside = costs[axis] > 0
-        first.append(number[low][inside])
-        second.append(number[high][inside])
-        cost.append(costs[axis][inside])
-    return np.concatenate(first), np.concatenate(second), np.concatenate(cost)
-
-
-def _parents(tree, region):
-    """Parent of each node when every tree is hung up at its first node; a root is its own."""
-    parent = np.arange(region.size, dtype=np.int32)
-    _, roots, sizes = np.unique(region, return_index=True, return_counts=True)
-    for root in roots[sizes > 1]:
-        order, before = breadth_first_order(tree, root, directed=False)
-        parent[order[1:]] = before[order[1:]]
+def _parents(tree, components, component):
+    """Parent of each node when every tree hangs from its first node, which is its own parent."""
+    count = component.size
+    roots = np.unique(component, return_index=True)[1]
+    links = csr_array((np.ones(components), (np.full(components, count), roots)), (count + 1,) * 2)
+    hung = tree.copy()
+    hung.resize(count + 1, count + 1)
+    _, parent = breadth_first_order(hung + links, count, directed=False)
+    parent = parent[:count].astype(np.int64)
+    parent[roots] = roots
     return parent
