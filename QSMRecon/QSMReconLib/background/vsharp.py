@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..numerics.distance import distance_inside
+from ..numerics.distance import distance_inside, six_inside
 from ..numerics.fourier import Box
-from ..numerics.smv import high_pass_spectrum
+from ..numerics.smv import ROUNDING, ball, copies, high_pass_spectrum, mean_at
 from ..params import Params, param
 from ..stage import Algorithm
 from ._support import min_reliability_param, usable_field
+
+DIRECT_SUMS_PER_VOXEL = 3
+"""Below so many terms per voxel of the box, summing a shell directly beats a transform."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class VSHARPParams(Params):
     min_radius_mm: float = param(
         1.0,
         "Smallest radius",
-        "Radius of the sphere at the rim. This much of the rim is lost.",
+        "Radius of the sphere at the rim; this much of the rim is lost. A sphere that does not "
+        "reach the next voxel along every axis is replaced by the six neighbours.",
         unit="mm",
         range=(0.3, 20.0),
         decimals=1,
@@ -82,44 +86,57 @@ def vsharp(total_field, field_noise, reliability, mask, acq, params, progress):
     field, usable = usable_field(
         total_field, reliability, mask, params.min_reliability, acq, progress
     )
-    box = Box(usable, acq.voxel_size_mm, params.max_radius_mm)
-    distance = distance_inside(box.mask, acq.voxel_size_mm, params.max_radius_mm * 1.01 + 1e-3)
-    radii = [r for r in _radii(params, acq.voxel_size_mm) if (distance > r * (1 + 1e-5)).any()]
-    if not radii:
+    box = Box(usable, acq.voxel_size_mm)
+    radii = _radii(params, acq.voxel_size_mm)
+    number = _largest_that_fits(radii, box)
+    kept = number > 0
+    if not kept.any():
         raise InputError(
-            "Background field removal: no sphere of radius "
-            f"{_radii(params, acq.voxel_size_mm)[-1]:g} mm fits into Brain mask; "
-            "use a smaller radius or a larger mask"
+            f"Background field removal: no sphere of {params.min_radius_mm:g} mm fits into "
+            "Brain mask; use a smaller radius or a larger mask"
         )
-    spectrum = box.fft(box.put(field))
-    filtered, done = np.zeros(box.shape, np.float32), np.zeros(box.shape, bool)
-    inverse = None
-    for index, radius in enumerate(radii):
-        progress(index / (len(radii) + 1), f"sphere of {radius:g} mm")
-        kernel = high_pass_spectrum(radius, box)
-        fits = distance > radius * (1 + 1e-5)
-        fits &= ~done
-        np.copyto(filtered, box.ifft(spectrum * kernel), where=fits)
-        done |= fits
-        if inverse is None:
-            inverse = _truncated_inverse(kernel, params.threshold)
-    local = box.convolve(filtered, inverse)
-    progress.note(kept_fraction=float(done.sum() / mask.sum()), largest_radius_mm=radii[0])
-    local_mask = box.get(done, done)
-    return box.get(local, done), local_mask
+    largest = int(number.max())
+    field = box.put(field)
+    spectrum = box.fft(field)
+    product = np.empty_like(spectrum)
+    filtered = np.zeros(box.shape, np.float32)
+    for n, size in reversed(list(enumerate(np.bincount(number.reshape(-1))[1:], 1))):
+        progress(1 - n / largest, f"sphere of {radii[n - 1]:g} mm")
+        octant = ball(radii[n - 1], acq.voxel_size_mm)
+        if size * copies(octant.shape).sum() < DIRECT_SUMS_PER_VOXEL * number.size:
+            where = np.flatnonzero(number == n)
+            filtered.reshape(-1)[where] = field.reshape(-1)[where] - mean_at(field, where, octant)
+        else:
+            np.multiply(spectrum, high_pass_spectrum(radii[n - 1], box), out=product)
+            np.copyto(filtered, box.ifft(product), where=number == n)
+    local = box.convolve(filtered, _truncated_inverse(radii[largest - 1], params.threshold, box))
+    progress.note(
+        kept_fraction=float(np.count_nonzero(kept) / np.count_nonzero(mask)),
+        largest_radius_mm=radii[largest - 1],
+    )
+    return box.get(local, kept), box.get(kept)
 
 
 def _radii(params, voxel_size_mm):
-    """Radii in mm, largest first; a sphere needs at least one neighbour along each axis."""
-    least = max(params.min_radius_mm, *voxel_size_mm)
-    radii = np.arange(params.max_radius_mm, least * (1 - 1e-6), -params.step_mm)
-    if not radii.size or radii[-1] > least * (1 + 1e-6):
-        radii = np.append(radii, least)
-    return [float(r) for r in radii]
+    """Ascending radii in mm; 0 stands for the six neighbours, where a ball reaches no further."""
+    radii = np.arange(params.max_radius_mm, params.min_radius_mm * ROUNDING, -params.step_mm)
+    reach = max(voxel_size_mm) * ROUNDING
+    return sorted({float(r) if r > reach else 0.0 for r in [*radii, params.min_radius_mm]})
 
 
-def _truncated_inverse(kernel, threshold):
-    """1 / kernel where it is at least the threshold, else 0."""
+def _largest_that_fits(radii, box):
+    """For each voxel the number (1, 2, ...) of the largest ball inside the mask, 0 if none is."""
+    mask = box.mask[box.core]
+    distance = distance_inside(mask, box.voxel_size_mm, radii[-1] + max(box.voxel_size_mm))
+    number = np.zeros(box.shape, np.uint8)
+    for n, radius in enumerate(radii, 1):
+        number[box.core][distance > radius * ROUNDING if radius else six_inside(mask)] = n
+    return number
+
+
+def _truncated_inverse(radius_mm, threshold, box):
+    """1 / kernel where that is at least the threshold, else 0."""
+    kernel = high_pass_spectrum(radius_mm, box)
     return np.divide(1, kernel, out=np.zeros_like(kernel), where=np.abs(kernel) >= threshold)
 
 

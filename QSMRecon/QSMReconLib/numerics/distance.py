@@ -51,16 +51,25 @@ def _lower_envelope(planes, spacing, limit_mm):
     """Let the distance grow along axis 1 of each of the planes (a view), in place."""
     n = planes.shape[1]
     reach = min(n, int(limit_mm / spacing))
-    shifted = np.empty_like(planes[0])
+    source = np.zeros((n + 2 * reach, planes.shape[2]), np.float32)
+    nearer = np.empty(planes.shape[1:], np.float32)
     for plane in planes:
-        source = np.zeros((n + 2, plane.shape[1]), np.float32)
-        source[1:-1] = plane
-        if not source.any():
-            continue
+        source[reach : reach + n] = plane
         for step in range(1, reach + 1):
-            growth = np.float32((step * spacing) ** 2)
-            part = shifted[: n + 1 - step]
-            np.add(source[: n + 1 - step], growth, out=part)
-            np.minimum(plane[step - 1 :], part, out=plane[step - 1 :])
-            np.add(source[1 + step :], growth, out=part)
-            np.minimum(plane[: n + 1 - step], part, out=plane[: n + 1 - step])
+            before, after = source[reach - step :][:n], source[reach + step :][:n]
+            np.minimum(before, after, out=nearer)
+            nearer += np.float32((step * spacing) ** 2)
+            np.minimum(plane, nearer, out=plane)
+
+
+def six_inside(mask):
+    """The voxels whose six neighbours are all in the mask; outside of the array is outside."""
+    inside = np.zeros_like(mask)
+    inner = (slice(1, -1),) * 3
+    inside[inner] = mask[inner]
+    for axis in range(3):
+        for step in (slice(None, -2), slice(2, None)):
+            beside = list(inner)
+            beside[axis] = step
+            inside[inner] &= mask[tuple(beside)]
+    return inside

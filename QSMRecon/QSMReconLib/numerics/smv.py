@@ -1,53 +1,107 @@
-"""Spherical mean values: the mean of a harmonic field over a sphere is its value at the centre."""
+"""Spherical mean values: the mean of a harmonic field over a sphere is its value at the centre.
+
+A kernel is even along each axis, so it is given by its octant: an array of the weights at offsets
+of 0, 1, 2, ... voxels along each axis. All weights of the whole kernel sum to 1.
+"""
 
 import numpy as np
 from scipy import fft
 
+ROUNDING = 1 + 1e-5
+"""Radii and distances are compared with this slack."""
 
-def sphere(radius_mm, voxel_size_mm):
-    """The part of a voxelised ball with all offsets >= 0: (a, b, c) float32 of 0 and 1."""
-    half = [int(radius_mm / v * (1 + 1e-5)) for v in voxel_size_mm]
-    offset = np.ix_(*[np.arange(n + 1) * v for n, v in zip(half, voxel_size_mm, strict=True)])
-    inside = sum(o**2 for o in offset) <= (radius_mm * (1 + 1e-5)) ** 2
-    return inside.astype(np.float32)
+
+def ball(radius_mm, voxel_size_mm):
+    """Octant of the ball: the voxels whose centre is at most ``radius_mm`` away.
+
+    A voxelised ball is a little longer along one axis than along another; what it then makes of a
+    harmonic field is not its value at the centre but adds ``sum_a m_a f_aa / 2``, m_a being the
+    second moment along axis a. The weights are tilted so that the three moments agree. A ball
+    that does not reach the next voxel along each axis is replaced by the six neighbours.
+    """
+    half = [int(radius_mm / v * ROUNDING) for v in voxel_size_mm]
+    if min(half) < 1:
+        return six_neighbours(voxel_size_mm)
+    offsets = np.ix_(*[np.arange(n + 1) * v for n, v in zip(half, voxel_size_mm, strict=True)])
+    squares = [o**2 for o in offsets]
+    weights = (sum(squares) <= (radius_mm * ROUNDING) ** 2) * copies([n + 1 for n in half])
+    basis = [np.broadcast_to(s, weights.shape) for s in (1.0, *squares)]
+    moments = np.array([[np.sum(weights * a * b) for a in basis] for b in basis])
+    mean_moment = moments[0, 1:].mean() / moments[0, 0]
+    tilt = np.linalg.solve(moments, [1, mean_moment, mean_moment, mean_moment])
+    weights = weights * sum(t * b for t, b in zip(tilt, basis, strict=True))
+    return (weights / copies(weights.shape)).astype(np.float32)
+
+
+def six_neighbours(voxel_size_mm):
+    """Octant of the smallest kernel: the voxel and its neighbours weighted by 1 / distance^2."""
+    octant = np.zeros((2, 2, 2), np.float32)
+    inverse = 1 / np.square(voxel_size_mm, dtype=float)
+    octant[1, 0, 0], octant[0, 1, 0], octant[0, 0, 1] = 3 / 7 * inverse / inverse.sum()
+    octant[0, 0, 0] = 1 / 7
+    return octant
+
+
+def copies(shape):
+    """How many voxels of the whole kernel each voxel of an octant of this shape stands for."""
+    a, b, c = np.ix_(*[np.where(np.arange(n) == 0, 1, 2) for n in shape])
+    return a * b * c
 
 
 def even_spectrum(octant, shape):
-    """Half spectrum of a kernel that is even along each axis and sums to 1.
-
-    Such a kernel is known from its values at offsets >= 0 and its spectrum is real and even, so a
-    cosine transform of an eighth of the volume replaces the Fourier transform.
+    """Half spectrum of a kernel: real, from a cosine transform of an eighth of the volume.
 
     Parameters
     ----------
-    octant : (a, b, c) values at offsets 0, 1, 2, ... voxels along each axis
+    octant : (a, b, c) float32
     shape : (K, J, I), all even, of the real array that will be transformed
 
     Returns
     -------
     spectrum : (K, J, I // 2 + 1) float32
     """
-    quarter = [n // 2 + 1 for n in shape]
-    values = np.zeros(quarter, np.float32)
+    values = np.zeros([n // 2 + 1 for n in shape], np.float32)
     values[tuple(slice(0, n) for n in octant.shape)] = octant
-    for axis, n in enumerate(shape):
-        if octant.shape[axis] == quarter[axis]:
-            raise ValueError(f"the kernel reaches half of the {n} voxels of axis {axis}")
     part = fft.dctn(values, type=1, overwrite_x=True)
-    part *= np.float32(1 / part[0, 0, 0])
-    for axis, n in enumerate(shape[:2]):
-        mirror = np.take(part, np.arange(n // 2 - 1, 0, -1), axis=axis)
-        part = np.concatenate([part, mirror], axis=axis)
-    return part
+    spectrum = np.empty((*shape[:2], part.shape[2]), np.float32)
+    half = [n // 2 for n in shape]
+    spectrum[: half[0] + 1, : half[1] + 1] = part
+    spectrum[: half[0] + 1, half[1] + 1 :] = part[:, half[1] - 1 : 0 : -1]
+    spectrum[half[0] + 1 :] = spectrum[half[0] - 1 : 0 : -1]
+    return spectrum
 
 
 def high_pass_spectrum(radius_mm, box):
-    """Half spectrum of ``delta - S``: what it leaves of a harmonic field is zero.
+    """Half spectrum of ``delta - S``: it leaves nothing of a harmonic field.
 
     Parameters
     ----------
-    radius_mm : radius of the ball S, whose voxels sum to 1
+    radius_mm : radius of the ball S
     box : numerics.fourier.Box
     """
-    spectrum = even_spectrum(sphere(radius_mm, box.voxel_size_mm), box.shape)
+    spectrum = even_spectrum(ball(radius_mm, box.voxel_size_mm), box.shape)
     return np.subtract(1, spectrum, out=spectrum)
+
+
+def mean_at(field, where, octant):
+    """Mean over the kernel around a few voxels, summed directly.
+
+    Parameters
+    ----------
+    field : (K, J, I) float32, C-contiguous
+    where : flat indices of the voxels; the kernel around each lies inside the array
+    octant : float32
+
+    Returns
+    -------
+    mean : float32, one value per voxel
+    """
+    values = field.reshape(-1)
+    strides = np.array([field.shape[1] * field.shape[2], field.shape[2], 1])
+    mean = np.zeros(where.size, np.float32)
+    for offset in np.argwhere(octant):
+        weight = octant[tuple(offset)]
+        for signs in np.ndindex(*np.where(offset > 0, 2, 1)):
+            step = int(np.dot(offset * (1 - 2 * np.array(signs)), strides))
+            mean += weight * values[where + step]
+    return mean
