@@ -6,13 +6,24 @@ import numpy as np
 
 from ..errors import InputError
 from ..numerics.fourier import bounding_box
-from ..numerics.morphology import close, depth, erode, fill_holes, largest_part, thick_part, within
+from ..numerics.morphology import (
+    close,
+    deeper,
+    deepest,
+    fill_holes,
+    largest_part,
+    thick_part,
+    within,
+)
 from ..numerics.threshold import local_level, tissue_level
 from ..params import Params, param
 
 COARSE_MM = 2.0
-NECK_MM = 15.0
+NECK_MM = (18.0, 14.0, 10.0)
+NECK_GROWTH = 1.03
 RIM_MM = 4.0
+SMALL_HEAD_ML = 400.0
+VENTRICLES_ML = 60.0
 
 
 @dataclass(frozen=True)
@@ -68,24 +79,39 @@ class Head:
         if not level > 0:
             raise InputError("Brain mask: Magnitude is zero everywhere; choose the image")
         bright = coarse > 0.5 * level
-        deep = bright & (depth(bright, self.voxel_size_mm) > RIM_MM)
+        deep = deeper(bright, RIM_MM, self.voxel_size_mm)
         limited = np.minimum(coarse, np.float32(1.5 * level))
         self.level = local_level(limited, deep if deep.any() else bright, self.voxel_size_mm)
         self.brain = self._cut(coarse > np.float32(params.threshold) * self.level, params.scalp_mm)
 
     def _cut(self, tissue, scalp_mm):
-        """Cut the neck, then the scalp; both less far in a head smaller than a human's."""
+        """Cut the neck and the face, then the scalp; less far in a head smaller than a human's.
+
+        A large ball surely cuts the neck but rounds the brain off. Smaller balls are tried as long
+        as the part grows little: much more of it is the neck coming back.
+        """
         if scalp_mm == 0:
             return tissue
-        inside = depth(tissue, self.voxel_size_mm)
-        centre = np.unravel_index(np.argmax(inside), inside.shape)
-        scale = min(1.0, float(inside[centre]) / (3 * NECK_MM))
-        for radius, margin in ((NECK_MM, RIM_MM), (scalp_mm, 0.25 * scalp_mm)):
-            part = thick_part(
-                tissue, scale * radius, self.voxel_size_mm, seed=centre, margin_mm=scale * margin
+        voxel_ml = float(np.prod(self.voxel_size_mm)) / 1000
+        scale = min(1.0, (np.count_nonzero(tissue) * voxel_ml / SMALL_HEAD_ML) ** (1 / 3))
+        tissue = fill_holes(tissue, scale**3 * VENTRICLES_ML, voxel_ml)
+        centre = deepest(tissue, self.voxel_size_mm)
+
+        def part(radius_mm, margin_mm):
+            return thick_part(
+                brain, scale * radius_mm, self.voxel_size_mm, centre, scale * margin_mm
             )
-            tissue = part if part.any() else tissue
-        return tissue
+
+        brain = tissue
+        kept = np.zeros_like(tissue)
+        for radius_mm in NECK_MM:
+            candidate = part(radius_mm, RIM_MM)
+            if kept.any() and np.count_nonzero(candidate) > NECK_GROWTH * np.count_nonzero(kept):
+                break
+            kept = candidate
+        brain = kept if kept.any() else tissue
+        kept = part(scalp_mm, 0.25 * scalp_mm)
+        return kept if kept.any() else brain
 
     def fine(self, coarse):
         """Values of the coarse grid on the grid of the scan."""
@@ -115,7 +141,7 @@ def brain_mask(magnitude, acq, params, progress, usable=None):
     progress(0.2)
     head = Head(signal, acq.voxel_size_mm, params)
     progress(0.5)
-    allowed = within(head.brain, 0.75 * max(COARSE_MM, *acq.voxel_size_mm), head.voxel_size_mm)
+    allowed = within(head.brain, 0.75 * COARSE_MM, head.voxel_size_mm)
     allowed = head.fine(allowed)
     box = bounding_box(allowed)
     tissue = signal[box] > np.float32(params.threshold) * head.fine(head.level)[box]
@@ -125,13 +151,13 @@ def brain_mask(magnitude, acq, params, progress, usable=None):
     progress(0.7)
     if params.fill_holes:
         whole = fill_holes(close(head.brain, RIM_MM, head.voxel_size_mm))
-        tissue |= head.fine(depth(whole, head.voxel_size_mm) > RIM_MM)[box]
+        tissue |= head.fine(deeper(whole, RIM_MM, head.voxel_size_mm))[box]
     mask = np.zeros(head.shape, bool)
     mask[box] = largest_part(tissue)
     progress(0.8)
     if params.fill_holes:
         mask = fill_holes(mask)
-    mask = erode(mask, params.erosion_mm, acq.voxel_size_mm)
+    mask = deeper(mask, params.erosion_mm, acq.voxel_size_mm)
     if not mask.any():
         raise InputError("Brain mask: no voxel is left; lower the threshold or the erosion")
     progress.note(mask_volume_ml=round(float(np.count_nonzero(mask)) * acq.voxel_volume_ml, 1))

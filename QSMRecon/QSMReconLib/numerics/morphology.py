@@ -7,50 +7,74 @@ from .distance import distance_inside
 from .fourier import bounding_box
 
 
-def depth(mask, voxel_size_mm):
-    """Distance in mm from each voxel to the nearest one outside the mask, (K, J, I) float32.
+def depth(mask, voxel_size_mm, limit_mm):
+    """Distance in mm, up to a limit, from each voxel of the mask to the nearest one outside.
 
-    What lies beyond the sides of the volume counts as neither inside nor outside; a mask without
-    any voxel outside is infinitely deep.
+    What lies beyond a side of the volume counts as a continuation of what is at the side.
+
+    Returns
+    -------
+    depth_mm : (K, J, I) float32, 0 outside the mask, at most ``limit_mm``
     """
-    if mask.all():
-        return np.full(mask.shape, np.inf, np.float32)
-    return ndimage.distance_transform_edt(mask, sampling=voxel_size_mm).astype(np.float32)
+    margin = [int(limit_mm / v) + 1 for v in voxel_size_mm]
+    around = np.pad(mask, [(m, m) for m in margin], mode="edge")
+    inside = distance_inside(around, voxel_size_mm, limit_mm)
+    core = [slice(m, m + n) for m, n in zip(margin, mask.shape, strict=True)]
+    return np.ascontiguousarray(inside[tuple(core)])
+
+
+def deeper(mask, distance_mm, voxel_size_mm):
+    """Voxels further than ``distance_mm`` from any voxel outside the mask: erosion by a ball."""
+    if distance_mm == 0 or not mask.any():
+        return mask.copy()
+    box = bounding_box(mask, (1, 1, 1))
+    eroded = np.zeros_like(mask)
+    eroded[box] = depth(mask[box], voxel_size_mm, _beyond(distance_mm)) > distance_mm
+    return eroded
 
 
 def within(mask, distance_mm, voxel_size_mm):
     """Voxels at most ``distance_mm`` away from the mask, and the mask itself."""
-    return depth(~mask, voxel_size_mm) <= distance_mm
+    return depth(~mask, voxel_size_mm, _beyond(distance_mm)) <= distance_mm
 
 
-def thick_part(mask, radius_mm, voxel_size_mm, *, seed=None, margin_mm=0.0):
+def _beyond(distance_mm):
+    """A limit that tells what is further than ``distance_mm`` from what is not."""
+    return 1.001 * distance_mm + 1e-3
+
+
+def deepest(mask, voxel_size_mm):
+    """Index of the voxel of the mask that is furthest from the outside."""
+    if mask.all():
+        return tuple(n // 2 for n in mask.shape)
+    inside = ndimage.distance_transform_edt(mask, sampling=voxel_size_mm)
+    return np.unravel_index(np.argmax(inside), mask.shape)
+
+
+def thick_part(mask, radius_mm, voxel_size_mm, seed, margin_mm=0.0):
     """The part of a mask that stays in one piece where a ball of ``radius_mm`` fits [1]_.
 
-    Opening by reconstruction, limited: the mask is eroded by the radius, one connected piece is
-    kept, and it grows back by radius + margin inside the mask. Bridges thinner than the ball are
-    cut, and what hangs behind them is dropped.
+    Opening by reconstruction, limited: the mask is eroded by the radius, the connected piece of
+    the seed is kept, and it grows back by radius + margin inside the mask. Bridges thinner than
+    the ball are cut, and what hangs behind them is dropped.
 
     Parameters
     ----------
     mask : (K, J, I) bool
     radius_mm : radius of the ball
     voxel_size_mm : three numbers
-    seed : index of a voxel of the piece to keep; default the piece of the deepest voxel
+    seed : index of a voxel of the piece to keep
     margin_mm : how much further than the ball the piece grows back
 
     Returns
     -------
-    part : (K, J, I) bool; empty where no ball fits
+    part : (K, J, I) bool; empty where no ball fits around the seed
 
     References
     ----------
-    .. [1] Serra, Image Analysis and Mathematical Morphology, Academic Press 1982
+    .. [1] Vincent, IEEE Trans Image Process 1993;2:176-201, doi:10.1109/83.217222
     """
-    inside = depth(mask, voxel_size_mm)
-    if np.isinf(inside).any():
-        return mask.copy()
-    seed = np.unravel_index(np.argmax(inside), mask.shape) if seed is None else seed
-    pieces, _ = ndimage.label(inside > radius_mm)
+    pieces, _ = ndimage.label(deeper(mask, radius_mm, voxel_size_mm))
     if not pieces[seed]:
         return np.zeros_like(mask)
     return within(pieces == pieces[seed], radius_mm + margin_mm, voxel_size_mm) & mask
@@ -88,19 +112,4 @@ def fill_holes(mask, largest_ml=np.inf, voxel_volume_ml=1.0):
 
 def close(mask, radius_mm, voxel_size_mm):
     """Fill gaps into which no ball of ``radius_mm`` fits."""
-    grown = within(mask, radius_mm, voxel_size_mm)
-    return (depth(grown, voxel_size_mm) > radius_mm) | mask
-
-
-def erode(mask, distance_mm, voxel_size_mm):
-    """Voxels further than ``distance_mm`` from any voxel of the volume outside the mask."""
-    if distance_mm == 0 or not mask.any():
-        return mask.copy()
-    margin = [int(distance_mm / v) + 1 for v in voxel_size_mm]
-    box = bounding_box(mask, (1, 1, 1))
-    around = np.pad(mask[box], [(m, m) for m in margin], mode="edge")
-    limit = 1.001 * distance_mm + max(voxel_size_mm)
-    core = distance_inside(around, voxel_size_mm, limit) > distance_mm
-    eroded = np.zeros_like(mask)
-    eroded[box] = core[tuple(slice(m, n - m) for m, n in zip(margin, core.shape, strict=True))]
-    return eroded
+    return deeper(within(mask, radius_mm, voxel_size_mm), radius_mm, voxel_size_mm) | mask
