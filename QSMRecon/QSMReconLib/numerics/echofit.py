@@ -4,9 +4,9 @@ import numpy as np
 from scipy.stats import chi2
 
 from ..units import TURN_RAD
-from .fourier import bounding_box
 from .phase import neighbours
 from .reliability import reliability
+from .voxels import MaskVoxels
 
 
 class Echoes:
@@ -21,16 +21,13 @@ class Echoes:
     """
 
     def __init__(self, unwrapped, magnitude, mask, acq):
-        self.box = bounding_box(mask)
-        self.mask = mask[self.box]
-        self.volume_shape = mask.shape
+        self.voxels = MaskVoxels(mask)
         self.te_s = np.asarray(acq.te_s, np.float32)
-        crop = (slice(None), *self.box)
-        self.phase = unwrapped[crop][:, self.mask]
+        self.phase = self.voxels.take(unwrapped)
         if magnitude is None:
             self.weight = np.ones_like(self.phase)
         else:
-            self.weight = magnitude[crop][:, self.mask]
+            self.weight = self.voxels.take(magnitude)
             self.weight *= self.weight
             np.maximum(self.weight, np.finfo(np.float32).tiny, out=self.weight)
 
@@ -46,18 +43,6 @@ class Echoes:
                     total[3 + power] += term * phase[e]
                 term *= te
         return total
-
-    def volume(self, values):
-        """The full grid (K, J, I) of one value per mask voxel, zero outside."""
-        full = np.zeros(self.volume_shape, np.float32)
-        full[self.box][self.mask] = values
-        return full
-
-    def crop(self, values):
-        """The box of the mask with one value per mask voxel, zero outside."""
-        box = np.zeros(self.mask.shape, np.float32)
-        box[self.mask] = values
-        return box
 
 
 def finish(echoes, slope, residual, information, dof, progress):
@@ -82,8 +67,9 @@ def finish(echoes, slope, residual, information, dof, progress):
     progress.note(image_noise=noise)
     deviation = np.float32(noise) / np.sqrt(information)
     trust = reliability(echoes, slope, residual, deviation, noise, dof)
+    put = echoes.voxels.put
     turn = np.float32(1 / TURN_RAD)
-    return echoes.volume(slope * turn), echoes.volume(deviation * turn), echoes.volume(trust)
+    return put(slope * turn), put(deviation * turn), put(trust)
 
 
 def image_noise(echoes, residual, dof):
@@ -98,9 +84,9 @@ def image_noise(echoes, residual, dof):
     if dof > 0:
         misfit = np.einsum("en,en,en->n", echoes.weight, residual, residual)
         return float(np.sqrt(np.median(misfit) / chi2.ppf(0.5, dof)))
-    difference = echoes.crop(echoes.phase[0])
-    variance = echoes.crop(1 / echoes.weight[0])
-    inside = echoes.mask
+    difference = echoes.voxels.put_in_box(echoes.phase[0])
+    variance = echoes.voxels.put_in_box(1 / echoes.weight[0])
+    inside = echoes.voxels.mask
     for axis in range(3):
         low, high = neighbours(axis)
         difference = difference[high] - difference[low]

@@ -3,8 +3,11 @@
 import numpy as np
 
 from ..units import TURN_RAD
+from .phase import nearest_turns
 
 _MOST_TURNS = 8
+_TIE = 1e-3
+"""Agreement (a cosine) given up for one turn less."""
 
 
 def follow_echoes(phase, te_s, template):
@@ -16,17 +19,19 @@ def follow_echoes(phase, te_s, template):
     te_s : E echo times in s
     template : index of that echo
     """
-    for echo in [*range(template - 1, -1, -1), *range(template + 1, len(te_s))]:
-        known = echo + 1 if echo < template else echo - 1
-        turns = phase[known] * np.float32(te_s[echo] / te_s[known])
-        turns -= phase[echo]
-        turns *= np.float32(1 / TURN_RAD)
-        np.rint(turns, out=turns)
+    for echo, known in echo_order(te_s, template):
+        turns = nearest_turns(phase[known] * np.float32(te_s[echo] / te_s[known]) - phase[echo])
         turns *= np.float32(TURN_RAD)
         phase[echo] += turns
 
 
-def common_turns(unwrapped, region, others, te_ratios, weight):
+def echo_order(te_s, template):
+    """Pairs (echo, known echo next to it) that lead from the template to all others."""
+    before = [(echo, echo + 1) for echo in range(template - 1, -1, -1)]
+    return before + [(echo, echo - 1) for echo in range(template + 1, len(te_s))]
+
+
+def common_turns(unwrapped, region, others, te_ratios, weight, goal=0.0):
     """Whole turns to add to each region of an unwrapped echo so that all echoes agree.
 
     Unwrapping in space leaves the turns of a connected region open. The right number makes the
@@ -35,7 +40,7 @@ def common_turns(unwrapped, region, others, te_ratios, weight):
         weight cos(phase_e - TE_e / TE (unwrapped + 2 pi n)).
 
     Where the echo times leave several n equally good, the one that brings the region's mean
-    nearest to zero is taken.
+    nearest to ``goal`` is taken.
 
     Parameters
     ----------
@@ -44,20 +49,22 @@ def common_turns(unwrapped, region, others, te_ratios, weight):
     others : list of (N,) float32, rad, wrapped, of the other echoes
     te_ratios : list of TE_e / TE, one for each of them
     weight : (N,) float32
+    goal : rad
 
     Returns
     -------
-    turns : (R,) int
+    turns : (R,) int32
     """
-    size = np.bincount(region, weight)
-    size = np.maximum(size, np.finfo(np.float32).tiny)
+    size = np.maximum(np.bincount(region, weight), np.finfo(np.float32).tiny)
     mean = np.bincount(region, weight * unwrapped) / size
-    tried = np.arange(-_MOST_TURNS, _MOST_TURNS + 1) - np.rint(mean / TURN_RAD)[:, None]
-    fit = -1e-3 * np.abs(mean[:, None] / TURN_RAD + tried)
+    nearest = (goal - mean) / TURN_RAD
+    turns = np.rint(nearest)[:, np.newaxis] + np.arange(-_MOST_TURNS, _MOST_TURNS + 1)
+    fit = -_TIE * np.abs(turns - nearest[:, np.newaxis])
     for phase, ratio in zip(others, te_ratios, strict=True):
         away = phase - np.float32(ratio) * unwrapped
         real = np.bincount(region, weight * np.cos(away)) / size
-        imag = np.bincount(region, weight * np.sin(away)) / size
-        angle = TURN_RAD * ratio * tried
-        fit += real[:, None] * np.cos(angle) + imag[:, None] * np.sin(angle)
-    return tried[np.arange(len(tried)), np.argmax(fit, axis=1)].astype(np.int32)
+        imaginary = np.bincount(region, weight * np.sin(away)) / size
+        angle = TURN_RAD * ratio * turns
+        fit += real[:, np.newaxis] * np.cos(angle) + imaginary[:, np.newaxis] * np.sin(angle)
+    best = np.argmax(fit, axis=1)
+    return turns[np.arange(len(turns)), best].astype(np.int32)

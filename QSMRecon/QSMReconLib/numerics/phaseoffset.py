@@ -1,160 +1,107 @@
-"""Phase offset at TE = 0 of multi-echo data, and the crop that every unwrapper works on."""
-
-from dataclasses import dataclass
+"""Phase offset at TE = 0 from one unwrapped echo and another one: MCPC-3D-S for combined data."""
 
 import numpy as np
 
-from ..params import Params, param
 from ..units import TURN_RAD
-from .fourier import bounding_box
+from .coarsegrid import CoarseGrid
+from .echotime import common_turns
 from .phase import wrap
-from .smoothing import Smoother
 from .spanningtree import edge_costs, turns_along_tree
 
-
-@dataclass(frozen=True)
-class OffsetParams(Params):
-    """Parameters that all unwrapping algorithms share."""
-
-    remove_offset: bool = param(
-        True,
-        "Remove phase offset",
-        "Estimate the phase at TE = 0 (receive coil) by MCPC-3D-S and subtract it; "
-        "needs two echoes",
-    )
-    offset_smoothing_mm: float = param(
-        10.0,
-        "Offset smoothing",
-        "Standard deviation of the Gaussian that smooths the phase offset",
-        unit="mm",
-        range=(1, 50),
-        decimals=1,
-        advanced=True,
-    )
+_PASSES = 3
+_NOTHING = 1e-6
 
 
-class OffsetFreeEchoes:
-    """The echoes in the box of the mask, their phase offset removed.
+def phase_offset(unwrapped, region, other, te_s, weight, voxels, voxel_size_mm, sigma_mm):
+    """Phase at TE = 0, and the turns at which the unwrapped echo agrees with it [1]_.
 
-    Attributes
-    ----------
-    phase : (E, k, j, i) float32, rad, wrapped; a copy, free to be overwritten
-    magnitude : (E, k, j, i) or None; a view
-    mask : (k, j, i) bool
-    offset : (k, j, i) float32, rad, zero outside the mask
-    """
+    The phase that grows with the echo time is extrapolated to TE = 0. With one unwrapped echo u
+    and another echo phi that need not be unwrapped,
 
-    def __init__(self, phase, magnitude, mask, acq, params, progress):
-        box = bounding_box(mask)
-        self._box, self._volume_shape = (slice(None), *box), mask.shape
-        self.phase = phase[self._box].copy()
-        self.magnitude = None if magnitude is None else magnitude[self._box]
-        self.mask = mask[box]
-        self.offset = np.zeros(self.mask.shape, np.float32)
-        if params.remove_offset and len(acq.te_s) < 2:
-            progress.note(phase_offset="not removed: one echo does not determine it")
-        elif params.remove_offset:
-            self.offset = phase_offset(
-                self.phase, self.magnitude, self.mask, acq, params.offset_smoothing_mm
-            )
-            for echo in self.phase:
-                echo -= self.offset
-                echo[:] = wrap(echo)
+        TE_phi / TE_u  u - phi  =  (TE_phi / TE_u - 1) offset + 2 pi n,
 
-    def full(self, unwrapped):
-        """The stage's outputs on the whole grid from the unwrapped phase of the box."""
-        unwrapped_full = np.zeros((len(unwrapped), *self._volume_shape), np.float32)
-        np.multiply(unwrapped, self.mask, out=unwrapped_full[self._box])
-        offset_full = np.zeros(self._volume_shape, np.float32)
-        offset_full[self._box[1:]] = self.offset
-        return unwrapped_full, offset_full
-
-
-def phase_offset(phase, magnitude, mask, acq, sigma_mm):
-    """Phase at TE = 0 after MCPC-3D-S [1]_.
-
-    The phase that grows with TE is extrapolated to TE = 0 from the first two echoes,
-
-        offset = phase_1 - TE_1 / (TE_2 - TE_1) unwrap(phase_2 - phase_1),
-
-    and smoothed as a complex number weighted by the magnitude. What the smoothing flattens is
-    put back by smoothing the remainder once more.
+    which is smoothed as a complex number, unwrapped where it is smooth, and divided. The
+    remainder is smoothed twice more, so that the Gaussian does not flatten the offset. The echo
+    times leave the field open by multiples of 1 / (TE_phi - TE_u); its mean is brought nearest
+    to zero.
 
     Parameters
     ----------
-    phase : (E, K, J, I) float32, rad, E >= 2
-    magnitude : (E, K, J, I) float32 or None
-    mask : (K, J, I) bool
-    acq : Acquisition
-    sigma_mm : standard deviation of the Gaussian
+    unwrapped : (N,) float32, rad; turns of a region are open
+    region : (N,) int, 0 for the largest
+    other : (N,) float32, rad
+    te_s : echo times of both in s
+    weight : (N,) float32
+    voxels : MaskVoxels
+    voxel_size_mm, sigma_mm : of the grid, of the Gaussian
 
     Returns
     -------
-    offset : (K, J, I) float32, rad, -pi to pi, zero outside the mask
+    offset : (N,) float32, rad
+    turns : (N,) int32, to add to ``unwrapped``
 
     References
     ----------
     .. [1] Eckstein et al., Magn Reson Med 2018;79:2996-3006, doi:10.1002/mrm.26963
     """
-    ratio = acq.te_s[0] / (acq.te_s[1] - acq.te_s[0])
-    difference = wrap(phase[1] - phase[0])
-    weight = None if magnitude is None else magnitude[0] * magnitude[1]
-    steps, region = _turns(difference, mask, weight, ratio)
-    growth = difference[mask]
-    growth += np.float32(TURN_RAD) * steps
-    growth *= np.float32(-ratio)
-    growth += phase[0][mask]
-    weight = np.ones(growth.shape, np.float32) if magnitude is None else magnitude[0][mask]
-    smoother = _MaskSmoother(mask, acq.voxel_size_mm, sigma_mm)
-    if region is not None and region.max() > 0:
-        growth += _levels(growth, weight, region, ratio, smoother)
-    offset = smoother.phase(growth, weight)
-    growth -= offset
-    offset += smoother.phase(growth, weight)
-    full = np.zeros(mask.shape, np.float32)
-    full[mask] = wrap(offset)
-    return full
+    ratio = te_s[1] / te_s[0]
+    grid = CoarseGrid(voxels.mask.shape, voxel_size_mm, sigma_mm)
+    scaled = np.float32(ratio) * unwrapped
+    scaled -= other
+
+    def blocks(values):
+        return grid.sums(voxels.put_in_box(values))
+
+    turns = np.zeros(unwrapped.shape, np.int32)
+    if region.max() > 0:
+        main = weight * (region == 0)
+        expected = smooth_phase(*_complex_blocks(scaled, main, blocks), grid)
+        expected = voxels.take_from_box(grid.fine(expected))
+        goal = np.average(unwrapped, weights=main)
+        turns = common_turns(unwrapped, region, [other + expected], [ratio], weight, goal)[region]
+        scaled += np.float32(TURN_RAD * ratio) * turns
+    offset = smooth_phase(*_complex_blocks(scaled, weight, blocks), grid)
+    offset *= np.float32(1 / (ratio - 1))
+    offset = voxels.take_from_box(grid.fine(offset))
+    growth = unwrapped + np.float32(TURN_RAD) * turns - offset
+    open_turn = TURN_RAD / (ratio - 1)
+    mean = np.average(growth[region == 0], weights=weight[region == 0])
+    offset += np.float32(open_turn * np.rint(mean / open_turn))
+    return offset, turns
 
 
-def _turns(difference, mask, weight, ratio):
-    """Turns of the phase difference; none are needed where whole turns stay whole at TE = 0."""
-    if abs(ratio - round(ratio)) < 1e-4:
-        return np.float32(0), None
-    return turns_along_tree(difference, mask, edge_costs(mask, phase=difference, magnitude=weight))
+def _complex_blocks(phase, weight, blocks):
+    """Block sums of ``weight exp(i phase)``: real and imaginary part."""
+    parts = []
+    for function in (np.cos, np.sin):
+        part = function(phase)
+        part *= weight
+        parts.append(blocks(part))
+    return parts
 
 
-def _levels(offset, weight, region, ratio, smoother):
-    """Change of each voxel's offset that brings its region to the level of the largest one.
+def smooth_phase(real, imaginary, grid):
+    """Unwrapped smooth phase (rad) of complex numbers on the coarse grid, amplitude as weight."""
+    smooth = [grid.gaussian(part) for part in (real, imaginary)]
+    phase, amplitude = np.arctan2(smooth[1], smooth[0]), np.hypot(*smooth)
+    known = amplitude > _NOTHING * amplitude.max()
+    costs = edge_costs(known, phase=phase, magnitude=amplitude)
+    turns, region = turns_along_tree(phase[known], known, costs)
+    _bring_together(phase, known, turns, region)
+    weight = np.hypot(real, imaginary)
+    total = np.maximum(grid.gaussian(weight), _NOTHING * weight.max())
+    angle = np.arctan2(imaginary, real)
+    for _ in range(_PASSES - 1):
+        rest = wrap(angle - phase)
+        rest *= weight
+        phase += grid.gaussian(rest) / total
+    return phase
 
-    A turn of the phase difference changes the offset by ``ratio`` turns; the offset of the
-    largest region, smoothed beyond its border, decides.
-    """
-    expected = smoother.phase(offset, weight * (region == 0))
-    away = offset - expected
-    real = np.bincount(region, weight * np.cos(away))
-    imag = np.bincount(region, weight * np.sin(away))
-    shifts = TURN_RAD * ratio * np.arange(-8, 9)
-    fit = real[:, None] * np.cos(shifts) - imag[:, None] * np.sin(shifts)
-    fit -= 1e-6 * np.abs(shifts) * np.hypot(real, imag)[:, None]
-    best = shifts[np.argmax(fit, axis=1)].astype(np.float32)
-    best[0] = 0
-    return best[region]
 
-
-class _MaskSmoother:
-    """Smooths the phase of complex numbers given on the voxels of a mask."""
-
-    def __init__(self, mask, voxel_size_mm, sigma_mm):
-        self.mask = mask
-        self.smoother = Smoother(mask.shape, voxel_size_mm, sigma_mm)
-
-    def phase(self, phase, weight):
-        """Phase (rad) of the smoothed ``weight exp(i phase)``, one per mask voxel."""
-        parts = []
-        for function in (np.sin, np.cos):
-            volume = np.zeros(self.mask.shape, np.float32)
-            part = function(phase)
-            part *= weight
-            volume[self.mask] = part
-            parts.append(self.smoother.smooth(volume)[self.mask])
-        return np.arctan2(*parts)
+def _bring_together(phase, known, turns, region):
+    """Unwrap in place; parts that the Gaussian does not join come near the mean of the largest."""
+    values = phase[known] + np.float32(TURN_RAD) * turns
+    mean = np.bincount(region, values) / np.bincount(region)
+    shift = TURN_RAD * np.rint((mean[0] - mean) / TURN_RAD)
+    phase[...] = mean[0]
+    phase[known] = values + shift[region].astype(np.float32)

@@ -5,12 +5,26 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from ..units import TURN_RAD
-from .phase import edge_qualities, nearest_turns
+from .phase import edge_qualities, judged_echo, nearest_turns
 
 _LEVELS = 255
 _SAFE_QUALITY = 0.55
-"""A better edge has a step below a quarter turn, since 0.1 + 0.9 (1 - 1/2) = 0.55; four such edges
-around a square cannot add up to a turn, so that the order in which they are taken does not matter."""
+"""A better edge has a step below a quarter turn, since 0.1 + 0.9 (1 - 1/2) = 0.55. Four such edges
+around a square cannot add up to a turn, so the order in which they are taken does not matter."""
+
+
+def unwrap_in_space(phase, magnitude, voxels, te_s, echo):
+    """Turns and region of each mask voxel of one echo, along the best tree of ROMEO qualities.
+
+    Parameters
+    ----------
+    phase, magnitude : (E, k, j, i) in the bounding box of the mask; magnitude may be None
+    voxels : MaskVoxels
+    te_s : E echo times in s
+    echo : index
+    """
+    costs = edge_costs(voxels.mask, **judged_echo(phase, magnitude, te_s, echo))
+    return turns_along_tree(voxels.take_from_box(phase[echo]), voxels.mask, costs)
 
 
 def edge_costs(mask, **echo):
@@ -37,7 +51,7 @@ def edge_costs(mask, **echo):
     return costs
 
 
-def turns_along_tree(phase, mask, costs):
+def turns_along_tree(values, mask, costs):
     """Whole turns to add to each voxel so that steps along the best spanning tree are below pi.
 
     Voxels in a row along i that are joined by safe edges are joined at once; the minimum spanning
@@ -45,20 +59,19 @@ def turns_along_tree(phase, mask, costs):
 
     Parameters
     ----------
-    phase : (K, J, I) float32, rad, wrapped
+    values : (N,) float32, rad, wrapped; of the mask voxels
     mask : (K, J, I) bool
     costs : as of :func:`edge_costs`
 
     Returns
     -------
-    turns : (N,) int32, one per mask voxel in the order of ``phase[mask]``
+    turns : (N,) int32, one per mask voxel
     region : (N,) int32; the connected region of each voxel, the largest is 0. Turns are relative
         within a region.
     """
     voxels = np.flatnonzero(mask)
-    unwrapped = phase.reshape(-1)[voxels]
-    run, turns = _runs(unwrapped, costs[2].reshape(-1)[voxels])
-    unwrapped += np.float32(TURN_RAD) * turns
+    run, turns = _runs(values, costs[2].reshape(-1)[voxels])
+    unwrapped = values + np.float32(TURN_RAD) * turns
     edges = _edges_of_runs(voxels, unwrapped, run, costs)
     run_turns, run_region = _turns_of_nodes(run[-1] + 1, *edges)
     turns += run_turns[run]

@@ -1,0 +1,137 @@
+"""What the exact unwrapping algorithms share: offset removal, template echo, the other echoes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ParameterError
+from ..params import Params, param
+from ..units import TURN_RAD
+from .echotime import common_turns, echo_order, follow_echoes
+from .phaseoffset import phase_offset
+from .voxels import MaskVoxels
+
+
+@dataclass(frozen=True)
+class OffsetParams(Params):
+    """Parameters of the offset removal."""
+
+    remove_offset: bool = param(
+        True,
+        "Remove phase offset",
+        "Estimate the phase at TE = 0 (receive coil) by MCPC-3D-S and subtract it; "
+        "needs two echoes",
+    )
+    offset_smoothing_mm: float = param(
+        6.0,
+        "Offset smoothing",
+        "Standard deviation of the Gaussian that smooths the phase offset",
+        unit="mm",
+        range=(1, 50),
+        decimals=1,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class UnwrapParams(OffsetParams):
+    """Parameters of the exact unwrapping algorithms."""
+
+    template_echo: int = param(
+        1,
+        "Template echo",
+        "The echo that is unwrapped in space; the others follow it over the echo times",
+        range=(1, 64),
+        advanced=True,
+    )
+    individual: bool = param(
+        False,
+        "Unwrap each echo in space",
+        "Unwrap all echoes as the template; for phase that does not grow evenly with the echo time",
+        advanced=True,
+    )
+
+
+def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
+    """Unwrap all echoes and remove the phase offset.
+
+    Parameters
+    ----------
+    phase, magnitude, mask, acq, progress : as of the stage
+    params : UnwrapParams
+    in_space : callable(phase, magnitude, voxels, echo) -> turns, region
+        Unwraps the echo of this index. Gets the bounding box of the mask, the wrapped phase with
+        the echo axis and a MaskVoxels; returns the turns to add to and the connected region
+        (the largest is 0) of each mask voxel.
+
+    Returns
+    -------
+    unwrapped : (E, K, J, I) float32, rad
+    phase_offset : (K, J, I) float32, rad
+    """
+    te_s, template = acq.te_s, params.template_echo - 1
+    if template >= len(te_s):
+        raise ParameterError(
+            f"Phase unwrapping: template echo {params.template_echo} does not exist, "
+            f"the scan has {len(te_s)}"
+        )
+    voxels = MaskVoxels(mask)
+    wrapped, box_magnitude = voxels.crop(phase), voxels.crop(magnitude)
+    echoes = voxels.take(phase)
+    turns, region = in_space(wrapped, box_magnitude, voxels, template)
+    progress.note(regions=int(region.max()) + 1)
+    progress(0.5)
+    echoes[template] += np.float32(TURN_RAD) * turns
+    offset = settle_level(echoes, template, region, magnitude, voxels, acq, params, progress)
+    echoes -= offset
+    progress(0.8)
+    if params.individual:
+        for echo, known in echo_order(te_s, template):
+            turns, region = in_space(wrapped, box_magnitude, voxels, echo)
+            echoes[echo] += np.float32(TURN_RAD) * turns
+            expected = np.float32(te_s[echo] / te_s[known]) * echoes[known]
+            echoes[echo] += np.float32(TURN_RAD) * _region_turns(expected - echoes[echo], region)
+    else:
+        follow_echoes(echoes, te_s, template)
+    return voxels.put(echoes), voxels.put(offset)
+
+
+def settle_level(echoes, template, region, magnitude, voxels, acq, params, progress):
+    """Fix the turns of each region of the template, in place, and return the phase offset (N,)."""
+    te_s = acq.te_s
+    if magnitude is None:
+        weight = np.ones(voxels.count, np.float32)
+    else:
+        weight = voxels.take(magnitude[template])
+    if params.remove_offset and len(te_s) > 1:
+        other = template + 1 if template + 1 < len(te_s) else template - 1
+        offset, turns = phase_offset(
+            echoes[template],
+            region,
+            echoes[other],
+            (te_s[template], te_s[other]),
+            weight,
+            voxels,
+            acq.voxel_size_mm,
+            params.offset_smoothing_mm,
+        )
+    else:
+        if params.remove_offset:
+            progress.note(phase_offset="not removed: one echo does not determine it")
+        others = [e for e in range(len(te_s)) if e != template]
+        offset = np.zeros(voxels.count, np.float32)
+        turns = common_turns(
+            echoes[template],
+            region,
+            [echoes[e] for e in others],
+            [te_s[e] / te_s[template] for e in others],
+            weight,
+        )[region]
+    echoes[template] += np.float32(TURN_RAD) * turns
+    return offset
+
+
+def _region_turns(phase, region):
+    """Whole turns in the mean phase of the region of each voxel."""
+    mean = np.bincount(region, phase) / np.bincount(region)
+    return np.rint(mean / TURN_RAD).astype(np.float32)[region]
