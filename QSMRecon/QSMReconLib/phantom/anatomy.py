@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from ..numerics.fourier import bounding_box
 from . import tissues as t
 from .grid import Grid, cubic, interpolate
+from .veins import paint_points, veins
 
 MAPS = Path(__file__).resolve().parents[2] / "Resources" / "Phantom" / "head.npz"
 
@@ -95,11 +97,10 @@ class Head:
         self.chi[t.AIR] = t.CHI_AIR_PPM
         with np.load(MAPS) as maps:
             self._t1 = maps["t1"].astype(np.float32) / maps["t1"].max()
-            self._nuclei = maps["nuclei"]
             self._t1_axes = _axes(self._t1.shape, maps["t1_origin_mm"], maps["t1_voxel_mm"])
-            self._nuclei_axes = _axes(
-                self._nuclei.shape, maps["nuclei_origin_mm"], maps["nuclei_voxel_mm"]
-            )
+            nuclei = maps["nuclei"]
+            axes = _axes(nuclei.shape, maps["nuclei_origin_mm"], maps["nuclei_voxel_mm"])
+        self._nuclei = [_nucleus(nuclei == n, axes, n) for n in np.unique(nuclei)[1:].tolist()]
         self._coarse = Grid.covering(np.array(EXTENT_MM) + 16, (2.0, 2.0, 2.0), CENTRE_MM)
         self._brain = _solid(self._t1 > 0.12)
         brain = self._on(self._coarse.axes, self._brain) > 0.5
@@ -107,7 +108,7 @@ class Head:
         self._distance = ndimage.gaussian_filter(distance.astype(np.float32), 1)
         noise = ndimage.gaussian_filter(rng.standard_normal(brain.shape), 1.2)
         self._noise = (noise / noise.std()).astype(np.float32)
-        self._veins = _veins(self._coarse.axes, brain, rng)
+        self._veins = veins(self._coarse.axes, brain, rng)
 
     def _on(self, axes, volume):
         own = [a / s for a, s in zip(axes, self.scale, strict=True)]
@@ -127,7 +128,7 @@ class Head:
         labels = np.where(contrast > WHITE_ABOVE, t.WHITE, t.GRAY).astype(np.uint8)
         labels[contrast < FLUID_BELOW] = t.FLUID
         self._paint_nuclei(labels, own, contrast)
-        _paint_points(labels, axes, self._veins, t.VEIN)
+        paint_points(labels, axes, self._veins, t.VEIN)
         _paint(labels, own, CALCIFICATION, t.CALCIFICATION)
         outside = self._outside(axes, own)
         np.copyto(labels, outside, where=~brain)
@@ -149,20 +150,13 @@ class Head:
             part = [a[s] for a, s in zip(own, box, strict=True)]
             inside = body.contains(part) & ~hilus.contains(part)
             labels[box][inside] = t.INDEX[f"{side} dentate nucleus"]
-        box = tuple(
-            slice(*np.searchsorted(a, (s[0], s[-1])))
-            for a, s in zip(own, self._nuclei_axes, strict=True)
-        )
-        part = [a[s] for a, s in zip(own, box, strict=True)]
-        if not all(len(a) for a in part):
-            return
-        strongest = np.full(labels[box].shape, 0.5, np.float32)
-        for index in np.unique(self._nuclei)[1:]:
-            smooth = ndimage.gaussian_filter((self._nuclei == index).astype(np.float32), 0.6)
-            share = interpolate(smooth, self._nuclei_axes, part)
-            won = (share > strongest) & (contrast[box] > FLUID_BELOW)
-            labels[box][won] = index
-            strongest[won] = share[won]
+        for index, share, axes in self._nuclei:
+            box = tuple(
+                slice(*np.searchsorted(a, (s[0], s[-1]))) for a, s in zip(own, axes, strict=True)
+            )
+            if all(b.start < b.stop for b in box):
+                here = interpolate(share, axes, [a[b] for a, b in zip(own, box, strict=True)])
+                labels[box][(here > 0.5) & (contrast[box] > FLUID_BELOW)] = index
 
     def _outside(self, axes, own):
         """Labels of the head around the brain."""
@@ -196,6 +190,13 @@ def _axes(shape, origin_mm, voxel_mm):
     return [o + np.arange(n) * float(voxel_mm) for n, o in zip(shape, origin_mm, strict=True)]
 
 
+def _nucleus(mask, axes, index):
+    """Label, smooth share 0..1 and axes of one nucleus in its own box."""
+    box = bounding_box(mask, (3, 3, 3))
+    share = ndimage.gaussian_filter(mask[box].astype(np.float32), 0.6)
+    return index, share, [a[b] for a, b in zip(axes, box, strict=True)]
+
+
 def _solid(brain):
     """The largest part of a mask without holes, with smooth edges 0..1."""
     parts, _ = ndimage.label(ndimage.binary_opening(brain, iterations=2))
@@ -207,42 +208,3 @@ def _solid(brain):
 def _paint(labels, axes, body, label):
     box = body.box(axes)
     labels[box][body.contains([a[s] for a, s in zip(axes, box, strict=True)])] = label
-
-
-def _veins(axes, brain, rng, count=130):
-    """Points (n, 3) in mm that fill the veins: cortical ones, two internal, the straight sinus."""
-    surface = np.argwhere(brain & ~ndimage.binary_erosion(brain))
-    paths = []
-    for start in surface[rng.integers(len(surface), size=count)]:
-        position = np.array([a[n] for a, n in zip(axes, start, strict=True)])
-        target = np.array([rng.uniform(5, 22), rng.uniform(-45, 10), rng.normal(0, 8)])
-        inwards = (target - position) / np.linalg.norm(target - position)
-        steps = int(min(np.linalg.norm(target - position), rng.uniform(18, 60)) / 0.4)
-        bend = np.cumsum(0.12 * rng.standard_normal((steps, 3)), axis=0)
-        bend -= bend.mean(0)
-        course = inwards + bend
-        course /= np.linalg.norm(course, axis=1, keepdims=True)
-        paths.append((position + 0.4 * np.cumsum(course, axis=0), rng.uniform(0.45, 1.0)))
-    s = np.linspace(0, 1, 120)[:, None]
-    for side in (-1, 1):
-        first, last = np.array([11, -34, 2 * side]), np.array([17, 2, 4 * side])
-        paths.append((first + s * (last - first) + [0, 0, side] * np.sin(np.pi * s), 1.0))
-    first, last = np.array([10, -38, 0]), np.array([-12, -72, 0])
-    paths.append((first + s * (last - first), 1.9))
-    return np.concatenate([_tube(*path) for path in paths])
-
-
-def _tube(path, radius_mm, step_mm=0.25):
-    """All points of a lattice around each point of a path."""
-    reach = np.arange(-radius_mm, radius_mm + step_mm, step_mm)
-    ball = np.stack(np.meshgrid(reach, reach, reach), -1).reshape(-1, 3)
-    ball = ball[(ball**2).sum(1) <= radius_mm**2]
-    return (path[:, None] + ball[None]).reshape(-1, 3).astype(np.float32)
-
-
-def _paint_points(labels, axes, points, label):
-    index = [
-        np.rint((points[:, n] - a[0]) / (a[1] - a[0])).astype(np.intp) for n, a in enumerate(axes)
-    ]
-    inside = np.all([(i >= 0) & (i < n) for i, n in zip(index, labels.shape, strict=True)], axis=0)
-    labels[tuple(i[inside] for i in index)] = label
