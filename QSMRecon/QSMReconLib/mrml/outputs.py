@@ -1,0 +1,137 @@
+"""Images of a run -> nodes of the scene, in one go after everything has been computed."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+
+from . import display, facts
+from .volumes import fill, node_class, set_unit
+
+RECIPE = "QSM.Recipe"
+RUN = "QSM.Run"
+IMAGE = "QSM.Image"
+INPUTS = "QSM.Inputs"
+REFERENCE = "QSM.{}"
+FOLDER = "QSM {}"
+ECHO_TIME = "echo time"
+
+
+@dataclass
+class Output:
+    """An image ready to be put into a node."""
+
+    image: object
+    array: np.ndarray
+    window: tuple
+
+    @classmethod
+    def prepare(cls, image, array, mask=None):
+        """Final type and display window; for any thread."""
+        array = np.ascontiguousarray(array, np.uint8 if image.is_mask else np.float32)
+        low_high = None if image.is_mask else display.window(image, array, mask)
+        return cls(image, array, low_high)
+
+
+def write(outputs, targets, scan, texts, sources, folder_name):
+    """Put images into nodes; if one fails, the nodes made so far are removed again.
+
+    Parameters
+    ----------
+    outputs : list of Output
+    targets : nodes by image name to be overwritten; others are made
+    scan : Scan, with affine and facts
+    texts : attributes of every node
+    sources : list of Source
+    folder_name : of the subject-hierarchy folder for new nodes
+
+    Returns
+    -------
+    nodes by image name
+    """
+    scene, made, nodes = slicer.mrmlScene, [], {}
+    before = {node.GetID() for node in _all_nodes(scene)}
+    try:
+        for output in outputs:
+            name, node = output.image.name, targets.get(output.image.name)
+            if node is None or node.GetScene() is not scene:
+                label = scene.GenerateUniqueName(output.image.label)
+                node = scene.AddNewNodeByClass(node_class(output.image), label)
+                made.append(node)
+            _fill(node, output, scan)
+            _annotate(node, output.image, scan, texts, sources)
+            nodes[name] = node
+        _file(nodes.values(), made, sources, folder_name)
+    except BaseException:
+        for node in _all_nodes(scene):
+            if node.GetID() not in before:
+                scene.RemoveNode(node)
+        raise
+    return nodes
+
+
+def _all_nodes(scene):
+    return [scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes())]
+
+
+def _fill(node, output, scan):
+    if not node.IsA("vtkMRMLSequenceNode"):
+        array = output.array[0] if "e" in output.image.axes else output.array
+        fill(node, array, scan.affine, output.image)
+        display.show_with(node, output.image, output.window)
+        return
+    node.RemoveAllDataNodes()
+    node.SetIndexName(ECHO_TIME)
+    node.SetIndexUnit("ms")
+    for te_s, array in zip(scan.facts["te_s"], output.array, strict=True):
+        echo = slicer.vtkMRMLScalarVolumeNode()
+        echo.SetName(f"{output.image.label}, TE {1000 * te_s:.4g} ms")
+        fill(echo, array, scan.affine, output.image)
+        kept = node.SetDataNodeAtValue(echo, f"{1000 * te_s:.9g}")
+        set_unit(kept, output.image.unit)
+    set_unit(node, output.image.unit)
+
+
+def _annotate(node, image, scan, texts, sources):
+    modifying = node.StartModify()
+    node.SetAttribute(IMAGE, image.name)
+    for name, text in texts.items():
+        node.SetAttribute(name, text)
+    node.SetAttribute(
+        INPUTS, json.dumps({s.image.name: s.checksum for s in sources}, sort_keys=True)
+    )
+    facts.set_facts(node, **scan.facts)
+    for source in sources:
+        role = REFERENCE.format(source.image.name)
+        node.RemoveNodeReferenceIDs(role)
+        for used in source.nodes:
+            if used.GetScene() is node.GetScene() and used is not node:
+                node.AddNodeReferenceID(role, used.GetID())
+    node.EndModify(modifying)
+
+
+def _file(nodes, made, sources, folder_name):
+    """Put new nodes into one folder: that of their sisters, else a new one beside the input."""
+    scene = slicer.mrmlScene
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    if not made or hierarchy is None:
+        return
+    folder = next((_parent(hierarchy, n) for n in nodes if n not in made), 0)
+    if not folder:
+        parent = next(
+            (_parent(hierarchy, n) for s in sources for n in s.nodes), hierarchy.GetSceneItemID()
+        )
+        name = hierarchy.GenerateUniqueItemName(folder_name)
+        folder = hierarchy.CreateFolderItem(parent or hierarchy.GetSceneItemID(), name)
+    for node in made:
+        item = hierarchy.GetItemByDataNode(node)
+        if item:
+            hierarchy.SetItemParent(item, folder)
+        else:
+            hierarchy.CreateItem(folder, node)
+
+
+def _parent(hierarchy, node):
+    item = hierarchy.GetItemByDataNode(node)
+    return hierarchy.GetItemParent(item) if item else 0

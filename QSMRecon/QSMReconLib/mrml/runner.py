@@ -1,0 +1,208 @@
+"""Run a recipe or a stage on nodes: copies in, compute, nodes out only if all went well."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+
+from ..describe import provenance
+from ..errors import Cancelled, InputError
+from ..pipeline import run as run_pipeline
+from ..recipe import Recipe, Step
+from ..stages import STAGES, stage
+from . import outputs, worker
+from .facts import ATTRIBUTES, acquisition
+from .sources import collect
+from .volumes import affine_ras, geometry
+
+BULKY = ("unwrapped", "phase_offset")
+"""Images that a whole run leaves out of the scene unless asked for."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Geometry and facts that all images of a run share."""
+
+    affine: np.ndarray
+    facts: dict
+
+
+def run(
+    recipe,
+    given,
+    *,
+    targets=None,
+    facts=None,
+    start_from=None,
+    stop_after=None,
+    keep_all=False,
+    on_progress=None,
+    cancel=None,
+):
+    """Run the steps of ``recipe`` on images of the scene.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    given : dict by image name of what :func:`sources.collect` understands; None is left out
+    targets : nodes by image name to be overwritten; other outputs get new nodes
+    facts : dict that overrides facts of the nodes (``te_s``, ``b0_tesla``, ...)
+    start_from, stop_after : stage ids, optional
+    keep_all : whether the images of every echo become nodes, too
+    on_progress : callable(fraction, text), called in the main thread
+    cancel : threading.Event
+
+    Returns
+    -------
+    nodes by image name
+
+    Raises
+    ------
+    InputError, ParameterError, Cancelled
+        The scene is as it was.
+    """
+    steps = recipe.part(start_from, stop_after).steps
+    sources = collect_all(given, steps)
+    scan, acq = _scan(sources, facts or {})
+    targets = _checked_targets(targets or {}, sources)
+    wanted = [i for step in steps for i in stage(step.stage).outputs if i.name not in given]
+    if not keep_all and len(steps) > 1:
+        wanted = [i for i in wanted if i.name not in BULKY]
+    closed = _SceneWatch()
+
+    def work(progress):
+        images = {s.image.name: s.prepare() for s in sources}
+        outcome = run_pipeline(
+            recipe,
+            images,
+            acq,
+            progress,
+            start_from=start_from,
+            stop_after=stop_after,
+            keep={i.name for i in wanted} | {"mask", "local_mask"},
+        )
+        outcome.notes["import"] = {k: v for s in sources for k, v in s.notes.items()}
+        return outcome, _prepared(wanted, outcome)
+
+    try:
+        outcome, prepared = worker.run(work, on_progress, cancel)
+    finally:
+        closed.stop()
+    if closed.happened:
+        raise Cancelled("The scene was closed during the run; nothing was written")
+    texts = {
+        outputs.RECIPE: json.dumps(Recipe.as_dict(recipe)),
+        outputs.RUN: json.dumps(provenance(recipe, outcome, acq, _names(sources))),
+    }
+    folder = outputs.FOLDER.format(recipe.title)
+    return outputs.write(prepared, targets, scan, texts, sources, folder)
+
+
+def run_stage(stage_id, algorithm_id, params, given, **options):
+    """Run one stage alone; ``params`` is a dict or None. Returns nodes by image name."""
+    step = Step.make(stage_id, algorithm_id, params)
+    title = stage(stage_id).title
+    return run(Recipe(stage_id, title, "", (step,)), given, **options)
+
+
+def collect_all(given, steps):
+    """Copy every image that the steps can use; all problems are reported at once."""
+    specs = {i.name: i for s in STAGES for i in (*s.outputs, *s.inputs)}
+    unknown = sorted(set(given) - set(specs))
+    if unknown:
+        raise InputError(f"no image is called {', '.join(unknown)}; have {', '.join(specs)}")
+    used = {i.name for step in steps for i in stage(step.stage).inputs}
+    used |= {i.name for step in steps for i in stage(step.stage).outputs}
+    names = [n for n in given if given[n] is not None and n in used]
+    names.sort(key=lambda n: specs[n].is_mask)
+    sources, problems = [], []
+    for name in names:
+        reference = sources[0].volume if sources else None
+        try:
+            sources.append(collect(given[name], specs[name], reference, worker.pump))
+        except InputError as error:
+            problems.append(str(error))
+    problems += _grid_problems(sources)
+    if problems:
+        raise InputError.from_problems("The images cannot be used", problems)
+    if not sources:
+        raise InputError("Choose the images first: phase and magnitude of the scan")
+    return sources
+
+
+def _grid_problems(sources):
+    for source in sources[1:]:
+        different = geometry(source.volume).difference_from(geometry(sources[0].volume))
+        if different:
+            yield (
+                f"{source.image.label} is on another grid than {sources[0].image.label} "
+                f"({different}); resample it to the same grid"
+            )
+
+
+def _scan(sources, overrides):
+    """Facts of the phase, completed by those of the other images; explicit ones win."""
+    unknown = sorted(set(overrides) - set(ATTRIBUTES))
+    if unknown:
+        raise InputError(f"no fact {', '.join(unknown)}; have {', '.join(ATTRIBUTES)}")
+    for source in sources:
+        source.facts |= {n: (v, "given") for n, v in overrides.items() if v is not None}
+    order = sorted(sources, key=lambda s: (s.image.name != "phase", s.image.is_mask))
+    known, problems = {}, []
+    for source in order:
+        for name, (value, _origin) in source.facts.items():
+            known.setdefault(name, value)
+        te = source.value("te_s")
+        if "e" in source.image.axes and te and not np.allclose(te, known["te_s"], atol=1e-6):
+            problems.append(
+                f"{source.image.label} has the echo times {_ms(te)} ms, "
+                f"{order[0].image.label} has {_ms(known['te_s'])} ms"
+            )
+    if problems:
+        raise InputError.from_problems("The images do not belong together", problems)
+    needs_echoes = any("e" in s.image.axes for s in sources)
+    acq = acquisition(order[0].volume, known, needs_echoes=needs_echoes)
+    kept = {k: v for k, v in known.items() if k not in ("phase_scale", "phase_sign")}
+    return Scan(affine_ras(order[0].volume), kept), acq
+
+
+def _checked_targets(targets, sources):
+    """Refuse to overwrite an input and to put an image into a node that cannot hold it."""
+    used = [node for s in sources for node in s.nodes]
+    for name, node in targets.items():
+        if node in used:
+            raise InputError(f"'{node.GetName()}' is an input and cannot be an output ({name})")
+    return dict(targets)
+
+
+def _ms(te_s):
+    return ", ".join(f"{1000 * t:.4g}" for t in te_s)
+
+
+def _prepared(wanted, outcome):
+    masks = [outcome.images.get(name) for name in ("local_mask", "mask")]
+    mask = next((m for m in masks if m is not None), None)
+    return [
+        outputs.Output.prepare(image, outcome.images[image.name], mask)
+        for image in wanted
+        if image.name in outcome.images
+    ]
+
+
+def _names(sources):
+    return [f"{s.image.name}: {node.GetName()}" for s in sources for node in s.nodes]
+
+
+class _SceneWatch:
+    """Notices that the scene was closed."""
+
+    def __init__(self):
+        self.happened, self._scene = False, slicer.mrmlScene
+        self._tag = self._scene.AddObserver(self._scene.StartCloseEvent, self._closed)
+
+    def _closed(self, *_args):
+        self.happened = True
+
+    def stop(self):
+        self._scene.RemoveObserver(self._tag)
