@@ -7,6 +7,8 @@ from .background import vsharp
 from .errors import ParameterError
 from .fieldfit import weightedlinear, weightedmean
 from .inversion import tkd, tv
+from .maps import arlo, loglinear
+from .maps import nonlinear as power
 from .masking import magnitude, phasequality
 from .referencing import brain, region
 from .stage import Image, Stage
@@ -75,7 +77,7 @@ STAGES = (
         "Fit the decay of the magnitude over the echoes.",
         inputs=(MAGNITUDE, MASK),
         outputs=(Image("r2star", "R2*", "1/s"),),
-        algorithms=(),
+        algorithms=(arlo.ALGORITHM, loglinear.ALGORITHM, power.ALGORITHM),
         beside=True,
     ),
     Stage(

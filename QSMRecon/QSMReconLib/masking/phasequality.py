@@ -50,7 +50,7 @@ def phasequality(magnitude, phase, acq, params, progress):
 
     References
     ----------
-    .. [1] Hagberg et al., Magn Reson Med 2022;88:1267-1280, doi:10.1002/mrm.29368
+    .. [1] Hagberg et al., Magn Reson Med 2022;88:2267-2276, doi:10.1002/mrm.29368
     """
 
     def usable(box):
