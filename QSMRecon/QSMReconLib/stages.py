@@ -7,7 +7,7 @@ from .background import vsharp
 from .errors import ParameterError
 from .fieldfit import weightedlinear, weightedmean
 from .inversion import tkd, tv
-from .maps import arlo, loglinear
+from .maps import arlo, clearswi, loglinear, swi
 from .maps import nonlinear as power
 from .masking import magnitude, phasequality
 from .referencing import brain, region
@@ -78,6 +78,18 @@ STAGES = (
         inputs=(MAGNITUDE, MASK),
         outputs=(Image("r2star", "R2*", "1/s"),),
         algorithms=(arlo.ALGORITHM, loglinear.ALGORITHM, power.ALGORITHM),
+        beside=True,
+    ),
+    Stage(
+        "swi",
+        "Susceptibility-weighted image",
+        "Darken veins and bleeds in the magnitude by their phase, for reading.",
+        inputs=(UNWRAPPED, MAGNITUDE, MASK),
+        outputs=(
+            Image("swi", "Susceptibility-weighted image"),
+            Image("swi_mip", "SWI, minimum intensity projection"),
+        ),
+        algorithms=(swi.ALGORITHM, clearswi.ALGORITHM),
         beside=True,
     ),
     Stage(
