@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from .nifti import Volume, read
+from .nifti import Volume, read_volume
 from .protocol import EchoFile
 from .sidecar import declares_phase
 
@@ -56,7 +56,7 @@ def load(files, wanted, corrections, findings):
             path = files.images[part][number]
             try:
                 image = Image(path, number, files.sidecar(path))
-                image.volume = read(path) if part in wanted else None
+                image.volume = read_volume(path) if part in wanted else None
             except InputError as error:
                 findings.problems.append(str(error))
             else:
@@ -65,17 +65,29 @@ def load(files, wanted, corrections, findings):
     return images
 
 
-def check(images, corrections, findings):
-    """Grids, numbers of echoes and order of the axes."""
+def check(images, given, corrections, findings):
+    """Grids, numbers of echoes and order of the axes.
+
+    Parameters
+    ----------
+    images : {part: [Image, ...]} of the scan
+    given : {image name: Image} beside the scan, such as a mask
+    """
     read_images = [i for part in images.values() for i in part if i.volume is not None]
-    for image in read_images[1:]:
-        first = read_images[0]
+    all_read = [*read_images, *given.values()]
+    for image in all_read[1:]:
+        first = all_read[0]
         difference = image.volume.geometry.difference_from(first.volume.geometry)
         if difference:
             findings.problems.append(
-                f"{image.path.name} is on another grid than {first.path.name}: {difference}"
+                f"{image.path.name} is on another grid than {first.path.name} ({difference}); "
+                "resample it to the same grid"
             )
-    counts = {part: sum(i.echo_count for i in listed) for part, listed in images.items()}
+    counts = {
+        part: sum(i.echo_count for i in listed)
+        for part, listed in images.items()
+        if listed and listed[0].volume is not None
+    }
     if len(set(counts.values())) > 1:
         text = ", ".join(f"{part} {count}" for part, count in counts.items())
         findings.problems.append(f"the numbers of echoes differ: {text}")

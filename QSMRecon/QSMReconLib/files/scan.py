@@ -9,6 +9,7 @@ from ..errors import InputError
 from . import plausibility
 from .corrections import Corrections
 from .geometry import Geometry
+from .given import given_images, load_given
 from .load import check, load
 from .phasescale import find_scale
 from .protocol import Findings, read_protocol
@@ -25,8 +26,9 @@ class Scan:
 
     Attributes
     ----------
-    images : ``phase`` (E, K, J, I) in rad and ``magnitude``, as far as they exist and are needed
-    acquisition : Acquisition
+    images : ``phase`` (E, K, J, I) in rad and ``magnitude``, as far as they exist and are needed,
+        and what was given beside the scan (``mask``, ``total_field``, ...)
+    acq : Acquisition
     geometry : Geometry of all images
     facts : dict of DICOM/BIDS keywords for the methods text
     decisions : sentences on what was understood and assumed
@@ -34,20 +36,23 @@ class Scan:
     """
 
     images: dict
-    acquisition: Acquisition
+    acq: Acquisition
     geometry: Geometry
     facts: dict = field(default_factory=dict)
     decisions: list = field(default_factory=list)
     sources: list = field(default_factory=list)
 
 
-def read_scan(files, corrections=None, *, needed=("phase", "magnitude"), required=("phase",)):
+def read_scan(
+    files, corrections=None, *, given=None, needed=("phase", "magnitude"), required=("phase",)
+):
     """Read and check one scan.
 
     Parameters
     ----------
     files : ScanFiles
     corrections : Corrections, what the user states
+    given : {image name: path} of images beside the scan, such as a mask or a field map
     needed : which of ``phase`` and ``magnitude`` to read; of others only the sidecars count
     required : which of them must exist
 
@@ -67,25 +72,32 @@ def read_scan(files, corrections=None, *, needed=("phase", "magnitude"), require
     images = load(files, wanted, corrections, findings)
     if is_complex:
         images = {part: images[part] for part in ("real", "imaginary")}
+    beside = load_given(given or {}, findings)
     volumes = {p: [i.volume for i in part] for p, part in images.items() if p in wanted and part}
-    if findings.problems or not volumes:
-        findings.problems = findings.problems or ["no phase or magnitude was read"]
-        _stop(files, findings)
-    check(images, corrections, findings)
-    sidecars = [image.sidecar for part in images.values() for image in part]
-    echoes = {part: [e for i in listed for e in i.echoes] for part, listed in images.items()}
-    geometry = next(iter(volumes.values()))[0].geometry
-    acquisition, order = read_protocol(echoes, sidecars, geometry, corrections, findings)
+    if not (findings.problems or volumes or beside):
+        findings.problems.append("there is no image to start from")
+    _stop(files, findings)
+    check(images, beside, corrections, findings)
+    counted = {part: listed for part, listed in images.items() if part in volumes or not volumes}
+    echoes = {part: [e for i in listed for e in i.echoes] for part, listed in counted.items()}
+    listed = [image for part in (*images.values(), beside.values()) for image in part]
+    geometry = next(image.volume.geometry for image in listed if image.volume is not None)
+    sidecars = [image.sidecar for image in listed]
+    acq, order = read_protocol(echoes, sidecars, geometry, corrections, findings)
     units = {str(i.sidecar["Units"]) for i in images.get("phase", ()) if "Units" in i.sidecar}
+    del images, listed
     arrays = _arrays(volumes, " and ".join(sorted(units)), corrections, findings)
+    given_arrays = given_images(beside, acq, findings)
     _stop(files, findings)
     if order != sorted(order):
         arrays = {name: array[order] for name, array in arrays.items()}
-    _look_at_voxels(arrays, acquisition, corrections, findings)
+    _look_at_voxels(arrays, acq, corrections, findings)
     _stop(files, findings)
-    if files.ignored:
-        findings.decisions.append(f"Left out: {', '.join(files.ignored)}.")
-    return Scan(arrays, acquisition, geometry, facts(sidecars), findings.decisions, files.paths)
+    ignored = sorted(set(files.ignored) - {path.name for path in (given or {}).values()})
+    if ignored:
+        findings.decisions.append(f"Left out: {', '.join(ignored)}.")
+    sources = [*files.paths, *(given or {}).values()]
+    return Scan(arrays | given_arrays, acq, geometry, facts(sidecars), findings.decisions, sources)
 
 
 def _stop(files, findings):
@@ -146,7 +158,7 @@ def _from_complex(volumes, findings):
     return {"phase": np.arctan2(imaginary, real), "magnitude": np.hypot(real, imaginary)}
 
 
-def _look_at_voxels(arrays, acquisition, corrections, findings):
+def _look_at_voxels(arrays, acq, corrections, findings):
     """What the voxels say about order, filters, slices, sign; corrects the phase in place."""
     phase, magnitude = arrays.get("phase"), arrays.get("magnitude")
     if magnitude is not None and "echo-order" not in corrections.accept:
@@ -161,12 +173,10 @@ def _look_at_voxels(arrays, acquisition, corrections, findings):
     if len(phase) == 1:
         findings.decisions.append("Warning: one echo; the phase of the coils cannot be removed.")
     if magnitude is None:
-        _apply_sign(phase, None, acquisition, corrections, findings)
+        _apply_sign(phase, None, acq, corrections, findings)
         return
     if "filtered-phase" not in corrections.accept:
-        problem = plausibility.filtered_phase_problem(
-            phase[-1], magnitude[-1], acquisition.voxel_size_mm
-        )
+        problem = plausibility.filtered_phase_problem(phase[-1], magnitude[-1], acq.voxel_size_mm)
         if problem:
             findings.problems.append(f"Phase: {problem} (--accept filtered-phase to go on)")
     if plausibility.slices_alternate(phase[0], magnitude[0]):
@@ -175,15 +185,15 @@ def _look_at_voxels(arrays, acquisition, corrections, findings):
             "The phase jumped by half a turn from slice to slice (GE); half a turn was added to "
             "every second slice."
         )
-    _apply_sign(phase, magnitude, acquisition, corrections, findings)
+    _apply_sign(phase, magnitude, acq, corrections, findings)
 
 
-def _apply_sign(phase, magnitude, acquisition, corrections, findings):
+def _apply_sign(phase, magnitude, acq, corrections, findings):
     """Bring the phase to the convention that it grows with the field; never without a sentence."""
     sign = corrections.phase_sign or 1
     if sign < 0:
         np.negative(phase, out=phase)
-    r = 0.0 if magnitude is None else sign_agreement(phase, magnitude, acquisition)
+    r = 0.0 if magnitude is None else sign_agreement(phase, magnitude, acq)
     how = "grows with the field" if sign > 0 else "falls with the field and was inverted"
     text = f"Sign: {'as stated' if corrections.phase_sign else 'assumed'}, the phase {how}"
     if r >= CLEAR_SIGN:
