@@ -123,7 +123,7 @@ class View:
         """Which plane lies across an axis and where, as text."""
         at_mm = self._first_mm[axis] + self.planes[axis] * self.mm[axis]
         if not self.sides:
-            return f"across axis {'kji'[axis]}, slice {self.planes[axis]}"
+            return f"across axis {'kji'[axis]}, slice {round(at_mm / self.mm[axis])}"
         return f"{('axial, z', 'coronal, y', 'sagittal, x')[axis]} = {round(at_mm)} mm"
 
 
