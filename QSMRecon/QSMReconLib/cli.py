@@ -2,11 +2,12 @@
 
 import argparse
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 
 from . import __version__
 from .catalogue import describe, listing
+from .console import Console
 from .describe import SOFTWARE
 from .errors import InputError, ParameterError, QSMError
 from .files.bids import find_scans, named_scan
@@ -20,7 +21,6 @@ from .progress import Progress
 from .recipe import Recipe
 from .stages import STAGES
 
-TITLES = {s.title for s in STAGES}
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 EPILOG = """
 examples:
@@ -138,9 +138,12 @@ def _request(args):
         if not equals:
             raise ParameterError(f"--set {text}: write STAGE.NAME=VALUE")
         changes[key] = value
+    if changes:
+        title = f"{recipe.title} with {', '.join(args.changes)}"
+        recipe = replace(recipe.changed(changes), title=title)
     given = {name: path for name in IMAGES if (path := getattr(args, name)) is not None}
     return Request(
-        recipe.changed(changes),
+        recipe,
         args.start_from,
         args.stop_after,
         given,
@@ -160,6 +163,8 @@ def _request(args):
 
 def _scans(args):
     """The scans to run; files named one by one can belong to one scan only."""
+    if args.bids.resolve() == args.out.resolve():
+        raise ParameterError(f"results into {args.out / 'derivatives'}, not beside the scans")
     labels = args.participant_label, args.session_label
     if args.phase or args.magnitude:
         return [named_scan(args.phase, args.magnitude, args.bids, *labels)]
@@ -205,48 +210,3 @@ def _run_all(scans, args, request):
 def _with_prefix(prefix, error):
     text = str(error) or type(error).__name__
     return text if text.startswith(prefix) else f"{prefix}: {text}"
-
-
-class Console:
-    """Progress as lines: one per stage with its time; on a terminal the open line is live."""
-
-    def __init__(self, quiet):
-        self.quiet, self.live = quiet, not quiet and sys.stdout.isatty()
-        self.stage, self.start, self.shown = None, 0.0, 0.0
-
-    def title(self, text):
-        """The name of a scan."""
-        self._print(text)
-
-    def tell(self, text):
-        """What was understood or decided."""
-        self.line_end()
-        self._print(f"  - {text}")
-
-    def report(self, fraction, text):
-        """Callback of :class:`Progress`; a stage reports its title when it begins."""
-        if text in TITLES and text != self.stage:
-            self.line_end()
-            self.stage, self.start = text, time.perf_counter()
-        if fraction >= 1:
-            self.line_end()
-        if self.live and self.stage and time.perf_counter() - self.shown > 0.1:
-            self.shown = time.perf_counter()
-            print(f"\r  {self.stage:30s} {100 * fraction:3.0f} %", end="", flush=True)
-
-    def line_end(self):
-        """Close the line of the running stage with its time."""
-        if self.stage:
-            seconds = time.perf_counter() - self.start
-            self._print(f"{chr(13) if self.live else ''}  {self.stage:30s} {seconds:6.1f} s")
-        self.stage = None
-
-    def finish(self, written):
-        """Close the scan."""
-        self.line_end()
-        if written:
-            self._print(f"  {len(written)} files in {written[0].parent}")
-
-    def _print(self, text):
-        if not self.quiet:
-            print(text, flush=True)

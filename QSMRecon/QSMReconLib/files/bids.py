@@ -124,9 +124,12 @@ def _scans_of_subject(subject, sessions):
             where = str(folder.relative_to(subject.parent).as_posix())
             scan = scans.setdefault((prefix, suffix), ScanFiles(prefix, where, root=subject.parent))
             scan.add(part, int(echo) if echo.isdigit() else 0, path)
-    complete = [s for s in scans.values() if set(s.images) & {"phase", "real"}]
+    complete = {}
+    for (prefix, _), scan in sorted(scans.items(), key=lambda item: SUFFIXES.index(item[0][1])):
+        if set(scan.images) & {"phase", "real"}:
+            complete.setdefault(prefix, scan)
     if complete:
-        return complete
+        return [complete[prefix] for prefix in sorted(complete)]
     empty = ScanFiles(subject.name, f"{subject.name}/anat", root=subject.parent)
     return list(scans.values())[:1] or [empty]
 

@@ -2,8 +2,9 @@
 
 from dataclasses import asdict, dataclass
 
-from ..acquisition import READOUTS
-from ..errors import ParameterError
+from ..acquisition import READOUTS, Acquisition
+from ..errors import InputError, ParameterError
+from ..units import GAMMA_HZ_PER_T
 from .phasescale import DECLARED_UNITS
 
 CHECKS = ("filtered-phase", "echo-order", "missing-echo")
@@ -40,11 +41,22 @@ class Corrections:
             raise ParameterError(f"readout {self.readout!r} is not one of {', '.join(READOUTS)}")
         if self.phase_sign not in (None, 1, -1):
             raise ParameterError(f"phase sign must be 1 or -1, got {self.phase_sign!r}")
+        self._check_units()
         unknown = sorted(set(self.accept) - set(CHECKS))
         if unknown:
             raise ParameterError(f"no check {', '.join(unknown)}; known: {', '.join(CHECKS)}")
         if self.phase_scale != "auto" and self.phase_scale not in DECLARED_UNITS:
             self._check_turn()
+
+    def _check_units(self):
+        """Milliseconds, MHz or gauss are refused before any file is read."""
+        b0_tesla = self.b0_tesla
+        if b0_tesla is None:
+            b0_tesla = (self.center_frequency_hz or 3 * GAMMA_HZ_PER_T) / GAMMA_HZ_PER_T
+        try:
+            Acquisition((1, 1, 1), b0_tesla, self.te_s, (1, 0, 0), self.center_frequency_hz)
+        except InputError as error:
+            raise ParameterError(str(error).replace("Acquisition: ", "What is stated: ")) from None
 
     def _check_turn(self):
         try:
@@ -59,4 +71,5 @@ class Corrections:
 
     def as_dict(self):
         """What was stated, for the record of a run."""
-        return {k: v for k, v in asdict(self).items() if v not in (None, "auto", ())}
+        stated = {k: v for k, v in asdict(self).items() if v not in (None, "auto", ())}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in stated.items()}

@@ -72,9 +72,8 @@ def _map(spec, image, acq, findings):
     if values.ndim != len(spec.axes):
         raise InputError(f"{where} has {len(image.volume.stored)} volumes; one is needed")
     if unit in ("", spec.unit):
-        if spec.unit:
-            how = "as its sidecar says" if unit else "taken for granted, without a declared unit"
-            findings.decisions.append(f"{where} is in {spec.unit}, {how}.")
+        if spec.unit and not unit:
+            findings.decisions.append(f"{where} is taken to be in {spec.unit}; no unit declared.")
         return values
     if (spec.unit, unit) == ("Hz", "ppm"):
         converted = ppm_to_hz(values, acq) if acq else values

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from ..errors import InputError, ParameterError
 from ..recipe import Recipe, Step
-from ..stages import STAGES, stage
+from ..stages import stage
 from .corrections import Corrections
-
-ORDER = [s.id for s in STAGES]
+from .earlier import ORDER, beside_earlier_run, steps_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Plan:
 
     Attributes
     ----------
+    start : the stage to start from, None for the beginning
     steps : the steps to run; none if everything is there already
     given : {image name: path} of all images that are read beside phase and magnitude
     base : steps of the earlier run whose results are used
@@ -47,6 +47,7 @@ class Plan:
     remarks : sentences for the user
     """
 
+    start: str | None
     steps: tuple
     given: dict
     base: tuple
@@ -57,22 +58,16 @@ class Plan:
     @property
     def needed(self):
         """``phase`` and ``magnitude`` as far as a step reads them."""
-        return tuple(n for n in ("phase", "magnitude") if n in self._inputs(optional=True))
+        return self._of_the_scan(optional=True)
 
     @property
     def required(self):
         """Those of them that a step cannot do without."""
-        return tuple(n for n in self.needed if n in self._inputs(optional=False))
+        return self._of_the_scan(optional=False)
 
-    def _inputs(self, optional):
-        names = set()
-        for step in self.steps:
-            current = stage(step.stage)
-            needs = current.algorithm(step.algorithm).needs
-            names |= {
-                i.name for i in current.inputs if optional or not i.optional or i.name in needs
-            }
-        return names
+    def _of_the_scan(self, optional):
+        names = set().union(*(_inputs(step, optional) for step in self.steps))
+        return tuple(n for n in ("phase", "magnitude") if n in names)
 
 
 def make_plan(files, target, request):
@@ -112,8 +107,9 @@ def make_plan(files, target, request):
         "given": {name: fingerprint(p) for name, p in sorted(request.given.items())},
         "statements": request.corrections.as_dict(),
     }
-    plan = Plan(steps, given, base, record, identity, remarks)
-    return _beside_earlier_run(plan, target, request, start, condition, changed)
+    plan = Plan(start, steps, given, base, record, identity, remarks)
+    _check_inputs(plan)
+    return beside_earlier_run(plan, target, request, condition, changed)
 
 
 def fingerprint(path):
@@ -140,7 +136,7 @@ def _start(request, remarks):
     """The stage to start from: as stated, else after the last one whose results are given."""
     implied, stated = _implied_start(request), request.start_from
     if stated is None and implied:
-        remarks.append(f"Starts from {implied}: what comes before is given.")
+        remarks.append(f"Starts from {stage(implied).title}: what comes before is given.")
     elif stated and implied and ORDER.index(stage(stated).id) < ORDER.index(implied):
         raise ParameterError(
             f"starting from {stated} would compute what is given "
@@ -161,83 +157,28 @@ def _implied_start(request):
     return None
 
 
+def _check_inputs(plan):
+    """Every step gets what it cannot do without: given, made before, or part of the scan."""
+    available, problems = {"phase", "magnitude", *plan.given}, []
+    for step in plan.steps:
+        lacking = sorted(_inputs(step, optional=False) - available)
+        problems += [
+            f"{stage(step.stage).title} needs the image {name} (--{name.replace('_', '-')} FILE)"
+            for name in lacking
+        ]
+        available |= {*lacking, *(image.name for image in stage(step.stage).outputs)}
+    if problems:
+        raise InputError.from_problems("The run cannot start", problems)
+
+
+def _inputs(step, optional):
+    """Names of the images that a step reads, or of those only that it cannot do without."""
+    current = stage(step.stage)
+    needs = current.algorithm(step.algorithm).needs
+    return {i.name for i in current.inputs if optional or not i.optional or i.name in needs}
+
+
 def _before(record, start):
     """The steps of an earlier run that made the images from which this one starts."""
-    steps = [Step.make(s["stage"], s["algorithm"], s["params"]) for s in _steps_of(record)]
+    steps = [Step.make(s["stage"], s["algorithm"], s["params"]) for s in steps_of(record)]
     return tuple(s for s in steps if ORDER.index(s.stage) < ORDER.index(start))
-
-
-def _steps_of(record):
-    return record.get("identity", {}).get("steps", [])
-
-
-def _beside_earlier_run(plan, target, request, start, condition, changed):
-    """Skip, resume, replace or refuse, by what is there."""
-    record, wanted = plan.record, plan.identity
-    if not record or request.force:
-        return plan
-    stored = record["identity"]
-    if condition == "complete" and stored == wanted:
-        plan.steps = ()
-        plan.remarks.append(f"Skipped: complete, {_made_by(record)}.")
-        return plan
-    same_input = all(stored.get(k) == wanted[k] for k in ("sources", "given", "statements"))
-    before, after = _steps_of(record), wanted["steps"]
-    if start:
-        later = [s for s in before if ORDER.index(s["stage"]) >= ORDER.index(start)]
-        if not later or (later == after[len(plan.base) :] and condition == "changed"):
-            return plan
-    elif condition == "complete" and same_input and before == after[: len(before)]:
-        return _resumed(plan, target)
-    elif condition == "complete" and same_input and after == before[: len(after)]:
-        plan.steps = ()
-        plan.remarks.append(f"Skipped: complete and run further, {_made_by(record)}.")
-        return plan
-    if condition == "changed":
-        what = f"{changed} was changed since it was made; start from the next stage (--start-from)"
-    else:
-        what = f"{_difference(stored, wanted)}; choose another output folder"
-    raise InputError(
-        f"{target.prefix}: {target.directory} holds results {_made_by(record)}, but {what}, or "
-        "replace everything with --force"
-    )
-
-
-def _resumed(plan, target):
-    """The plan that goes on where a complete, shorter run of the same recipe ended."""
-    done = len(_steps_of(plan.record))
-    steps = plan.steps[done:]
-    made = {o.name for s in plan.steps[:done] for o in stage(s.stage).outputs}
-    there = target.existing_images(made)
-    needed = {
-        i.name for s in steps for i in stage(s.stage).inputs if not i.optional and i.name in made
-    }
-    if needed - set(there):
-        return plan
-    plan.base, plan.steps, plan.given = plan.steps[:done], steps, there | plan.given
-    plan.remarks.append(f"Resumes after {stage(plan.base[-1].stage).title}.")
-    return plan
-
-
-def _made_by(record):
-    software = record.get("software", {})
-    recipe = record.get("recipe", {}).get("id", "another recipe")
-    return f"made by {recipe} with version {software.get('version', 'unknown')}"
-
-
-def _difference(stored, wanted):
-    """Where two identities differ, in words."""
-    names = {
-        "sources": "the input files differ",
-        "given": "the given images differ",
-        "statements": "what is stated about the scan differs",
-    }
-    for key, text in names.items():
-        if stored.get(key) != wanted[key]:
-            return text
-    before = {s["stage"]: s for s in stored["steps"]}
-    after = {s["stage"]: s for s in wanted["steps"]}
-    for stage_id in ORDER:
-        if before.get(stage_id) != after.get(stage_id):
-            return f"the recipe differs at {stage(stage_id).title}"
-    return "the recipe differs"

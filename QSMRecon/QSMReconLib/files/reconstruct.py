@@ -56,9 +56,11 @@ def _write(target, request, plan, scan, outcome, tell):
     whole = _with_earlier_run(plan, outcome)
     results = {name: image for name, image in outcome.images.items() if name in MADE}
     record = provenance(request.recipe, whole, scan.acq, scan.sources, scan.facts)
-    record |= {"identity": plan.identity, "decisions": [*plan.remarks, *scan.decisions]}
+    earlier = plan.record.get("decisions", []) if plan.base else []
+    decisions = list(dict.fromkeys([*earlier, *plan.remarks, *scan.decisions]))
+    record |= {"identity": plan.identity, "decisions": decisions}
     text = methods_text(request.recipe, whole.steps, scan.acq, scan.facts, whole.notes)
-    understood = "\n".join(f"- {line}" for line in record["decisions"])
+    understood = "\n".join(f"- {line}" for line in decisions)
     texts = {"desc-methods.md": f"{text}\n## The input as it was understood\n\n{understood}\n"}
 
     def sidecar(name):
