@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
-_POINTS_PER_SIGMA = 2
+_POINTS_PER_SIGMA = 1.5
 
 
 class CoarseGrid:
@@ -55,7 +55,8 @@ def _spline(centres, n):
 
 
 def _apply(matrices, x):
-    """Multiply each axis of ``x`` by its matrix; the last axis comes last, where x is large."""
-    for axis, matrix in enumerate(matrices):
-        x = np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
-    return np.ascontiguousarray(x)
+    """Multiply each axis of ``x`` by its matrix."""
+    along_k, along_j, along_i = matrices
+    x = along_k @ x.reshape(x.shape[0], -1)
+    x = along_j @ x.reshape(len(along_k), along_j.shape[1], along_i.shape[1])
+    return x @ along_i.T

@@ -5,7 +5,7 @@ from scipy.stats import chi2
 
 from ..units import TURN_RAD
 from .phase import neighbours
-from .reliability import reliability
+from .reliability import trust_in_fit, trust_in_place, typical
 from .voxels import MaskVoxels
 
 
@@ -18,11 +18,13 @@ class Echoes:
     weight : (E, N) float32, squared magnitude: the inverse variance of the phase but for a factor;
         ones without magnitude
     te_s : (E,) float32
+    boxes : views of the bounding box of unwrapped phase and magnitude
     """
 
     def __init__(self, unwrapped, magnitude, mask, acq):
         self.voxels = MaskVoxels(mask)
         self.te_s = np.asarray(acq.te_s, np.float32)
+        self.boxes = self.voxels.crop(unwrapped), self.voxels.crop(magnitude)
         self.phase = self.voxels.take(unwrapped)
         if magnitude is None:
             self.weight = np.ones_like(self.phase)
@@ -63,16 +65,18 @@ def finish(echoes, slope, residual, information, dof, progress):
     total_field, field_noise : (K, J, I) float32, Hz
     reliability : (K, J, I) float32, 0 to 1
     """
-    noise = image_noise(echoes, residual, dof)
+    misfit = np.einsum("en,en,en->n", echoes.weight, residual, residual)
+    noise = image_noise(echoes, misfit, dof)
     progress.note(image_noise=noise)
-    deviation = np.float32(noise) / np.sqrt(information)
-    trust = reliability(echoes, slope, residual, deviation, noise, dof)
-    put = echoes.voxels.put
-    turn = np.float32(1 / TURN_RAD)
-    return put(slope * turn), put(deviation * turn), put(trust)
+    progress(0.6)
+    trust = trust_in_fit(misfit, information, noise, dof)
+    trust *= trust_in_place(*echoes.boxes, echoes.te_s, echoes.voxels)
+    field = slope * np.float32(1 / TURN_RAD)
+    deviation = np.float32(noise / TURN_RAD) / np.sqrt(information)
+    return tuple(echoes.voxels.put(values) for values in (field, deviation, trust))
 
 
-def image_noise(echoes, residual, dof):
+def image_noise(echoes, misfit, dof):
     """Standard deviation of the noise of the real part, in units of the magnitude.
 
     Phase noise is image noise over magnitude, so the weighted squared residuals of a voxel are
@@ -82,8 +86,7 @@ def image_noise(echoes, residual, dof):
     difference, to which smooth fields contribute nothing.
     """
     if dof > 0:
-        misfit = np.einsum("en,en,en->n", echoes.weight, residual, residual)
-        return float(np.sqrt(np.median(misfit) / chi2.ppf(0.5, dof)))
+        return float(np.sqrt(typical(misfit) / chi2.ppf(0.5, dof)))
     difference = echoes.voxels.put_in_box(echoes.phase[0])
     variance = echoes.voxels.put_in_box(1 / echoes.weight[0])
     inside = echoes.voxels.mask

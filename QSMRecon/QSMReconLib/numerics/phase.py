@@ -126,28 +126,44 @@ def _magnitude_coherence(a, b):
     return _factor(ratio)
 
 
-def voxel_quality(phase, magnitude, te_s, template=0):
+def voxel_quality(phase, magnitude, te_s, template=0, mask=None):
     """Mean quality of the edges of each voxel: high in tissue, low in noise, air and bone.
 
     Parameters
     ----------
-    phase : (E, K, J, I) float32, rad, wrapped
+    phase : (E, K, J, I) float32, rad, wrapped or not
     magnitude : (E, K, J, I) float32, or None
     te_s : E echo times in s
     template : index of the echo that is judged
+    mask : (K, J, I) bool, optional
+        Only edges with both ends inside count.
 
     Returns
     -------
-    quality : (K, J, I) float32, 0 (bad) to 1
+    quality : (K, J, I) float32, 0 (bad) to 1; 0 where a voxel has no edges
     """
-    total = np.zeros(phase.shape[1:], np.float32)
-    for _, first, second, quality in edge_qualities(
-        **judged_echo(phase, magnitude, te_s, template)
-    ):
+    shape = phase.shape[1:]
+    total = np.zeros(shape, np.float32)
+    inside = np.ones(shape, np.float32) if mask is None else mask.astype(np.float32)
+    echo = judged_echo(phase, magnitude, te_s, template)
+    for _, first, second, quality in edge_qualities(**echo):
+        quality *= inside[first]
+        quality *= inside[second]
         total[first] += quality
         total[second] += quality
-    total /= np.maximum(_edge_counts(total.shape), np.float32(1))
+    total /= np.maximum(_neighbour_counts(inside), 1)
     return total
+
+
+def _neighbour_counts(inside):
+    """Number of neighbours that are inside, of every voxel."""
+    count = np.zeros(inside.shape, np.uint8)
+    inside = inside.astype(np.uint8)
+    for axis in range(3):
+        low, high = neighbours(axis)
+        count[low] += inside[high]
+        count[high] += inside[low]
+    return count
 
 
 def judged_echo(phase, magnitude, te_s, template):
@@ -159,13 +175,3 @@ def judged_echo(phase, magnitude, te_s, template):
         other = template + 1 if template + 1 < len(te_s) else template - 1
         echo |= {"other_phase": phase[other], "te_ratio": te_s[template] / te_s[other]}
     return echo
-
-
-def _edge_counts(shape):
-    """Number of edges of each voxel: 6 inside, fewer at the sides of the volume."""
-    counts = [np.full(n, 2, np.float32) for n in shape]
-    for axis in counts:
-        axis[0] -= 1
-        axis[-1] -= 1
-    k, j, i = np.ix_(*counts)
-    return k + j + i
