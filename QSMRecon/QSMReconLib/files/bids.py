@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ..errors import InputError
 from .nifti import is_nifti, stem
-from .scan import read_scan
 from .sidecar import declares_phase, entities, read_sidecar
 
 SUFFIXES = ("MEGRE", "T2starw", "GRE")
@@ -54,10 +53,6 @@ class ScanFiles:
     def sidecar(self, path):
         """The sidecar that holds for one of the files."""
         return read_sidecar(path, self.root)
-
-    def load(self, corrections=None, **options):
-        """Read the scan, see :func:`.read_scan`."""
-        return read_scan(self, corrections, **options)
 
     @property
     def paths(self):

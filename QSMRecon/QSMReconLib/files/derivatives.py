@@ -13,7 +13,7 @@ from .. import __version__
 from ..describe import SOFTWARE
 from ..errors import InputError
 from .given import IMAGES
-from .nifti import is_nifti, read_volume, write_volume
+from .nifti import is_nifti, read, write
 from .sidecar import read_json
 
 BIDS_VERSION = "1.10.0"
@@ -146,7 +146,7 @@ class Target:
         for name, array in images.items():
             output = output_for(name)
             start = folder / f"{self.prefix}_{output.name}"
-            write_volume(
+            write(
                 f"{start}.nii.gz",
                 array,
                 geometry,
@@ -178,7 +178,7 @@ def _is_readable(path):
         if path.suffix == ".json":
             read_json(path)
         elif is_nifti(path):
-            read_volume(path)
+            read(path)
         return path.is_file()
     except InputError:
         return False

@@ -6,7 +6,7 @@ from ..errors import InputError
 from ..stages import STAGES
 from ..units import TURN_RAD, ppm_to_hz
 from .load import Image
-from .nifti import read_volume
+from .nifti import read
 from .sidecar import read_sidecar
 
 IMAGES = {
@@ -26,7 +26,7 @@ def load_given(paths, findings):
     loaded = {}
     for name, path in paths.items():
         try:
-            loaded[name] = Image(path, 0, read_sidecar(path), read_volume(path))
+            loaded[name] = Image(path, 0, read_sidecar(path), read(path))
         except InputError as error:
             findings.problems.append(f"{IMAGES[name].label}: {error}")
     return loaded

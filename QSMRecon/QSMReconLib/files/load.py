@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from .nifti import Volume, read_volume
+from .nifti import Volume, read
 from .protocol import EchoFile
 from .sidecar import declares_phase
 
@@ -56,7 +56,7 @@ def load(files, wanted, corrections, findings):
             path = files.images[part][number]
             try:
                 image = Image(path, number, files.sidecar(path))
-                image.volume = read_volume(path) if part in wanted else None
+                image.volume = read(path) if part in wanted else None
             except InputError as error:
                 findings.problems.append(str(error))
             else:

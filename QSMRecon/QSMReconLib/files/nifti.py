@@ -64,7 +64,7 @@ def stem(path):
     return name[: -len(".nii.gz")] if name.endswith(".nii.gz") else Path(name).stem
 
 
-def read_volume(path):
+def read(path):
     """Read an image file as a :class:`Volume`, or raise InputError naming it."""
     path = Path(path)
     if not path.is_file():
@@ -75,7 +75,7 @@ def read_volume(path):
         raise InputError(f"{path}: cannot be read ({error}); copy or export it again") from None
 
 
-def write_volume(path, array, geometry, *, description="", window=None):
+def write(path, array, geometry, *, description="", window=None):
     """Write ``array``, (k, j, i) or (volume, k, j, i), as NIfTI-1 on ``geometry``.
 
     Masks become uint8, everything else float32. ``window`` is the display range (low, high).

@@ -8,6 +8,7 @@ from ..pipeline import Outcome, run
 from ..stages import STAGES, stage
 from .derivatives import KEPT, PROVENANCE, Target, generated_by, write_description
 from .plan import make_plan
+from .scan import read_scan
 
 MADE = {image.name for s in STAGES for image in s.outputs} - {"phase", "magnitude"}
 
@@ -38,14 +39,18 @@ def reconstruct(files, out, request, *, tell=print, progress=None):
         tell(remark)
     if not plan.steps:
         return []
-    scan = files.load(
-        request.corrections, given=plan.given, needed=plan.needed, required=plan.required
+    scan = read_scan(
+        files,
+        request.corrections,
+        given=plan.given,
+        needed=plan.needed,
+        required=plan.required,
     )
     for decision in scan.decisions:
         tell(decision)
     recipe = replace(request.recipe, steps=plan.steps)
     images, scan.images = scan.images, {}
-    outcome = run(recipe, images, scan.acq, progress, keep=KEPT | {"magnitude", "phase"})
+    outcome = run(recipe, images, scan.acquisition, progress, keep=KEPT | {"magnitude", "phase"})
     written = _write(target, request, plan, scan, outcome, tell)
     write_description(out, files.root or (files.paths[0].parent if files.paths else out))
     return written
@@ -55,11 +60,11 @@ def _write(target, request, plan, scan, outcome, tell):
     """Everything that the run made or was given, with words and numbers about it."""
     whole = _with_earlier_run(plan, outcome)
     results = {name: image for name, image in outcome.images.items() if name in MADE}
-    record = provenance(request.recipe, whole, scan.acq, scan.sources, scan.facts)
+    record = provenance(request.recipe, whole, scan.acquisition, scan.sources, scan.facts)
     earlier = plan.record.get("decisions", []) if plan.base else []
     decisions = list(dict.fromkeys([*earlier, *plan.remarks, *scan.decisions]))
     record |= {"identity": plan.identity, "decisions": decisions}
-    text = methods_text(request.recipe, whole.steps, scan.acq, scan.facts, whole.notes)
+    text = methods_text(request.recipe, whole.steps, scan.acquisition, scan.facts, whole.notes)
     understood = "\n".join(f"- {line}" for line in decisions)
     texts = {"desc-methods.md": f"{text}\n## The input as it was understood\n\n{understood}\n"}
 
@@ -97,10 +102,10 @@ def _sidecar(name, recipe, plan, scan, whole, target):
         "Recipe": {"id": recipe.id, "steps": [step.as_dict() for step in steps]},
         "Provenance": target.path(PROVENANCE).name,
         "Sources": [path.name for path in scan.sources],
-        "MagneticFieldStrength": scan.acq.b0_tesla,
+        "MagneticFieldStrength": scan.acquisition.b0_tesla,
     }
-    if scan.acq.center_frequency_hz:
-        values["ImagingFrequency"] = scan.acq.center_frequency_hz / 1e6
+    if scan.acquisition.center_frequency_hz:
+        values["ImagingFrequency"] = scan.acquisition.center_frequency_hz / 1e6
     if made_by is None:
         values["GivenBy"] = plan.given[name].name
     if name == "chi_referenced":
@@ -131,4 +136,4 @@ def _page(title, outcome, scan, tell):
     from ..page import write_page
 
     affine = scan.geometry.affine
-    return lambda path: write_page(path, outcome.images, scan.acq, title, affine=affine)
+    return lambda path: write_page(path, outcome.images, scan.acquisition, title, affine=affine)

@@ -28,7 +28,7 @@ class Scan:
     ----------
     images : ``phase`` (E, K, J, I) in rad and ``magnitude``, as far as they exist and are needed,
         and what was given beside the scan (``mask``, ``total_field``, ...)
-    acq : Acquisition
+    acquisition : Acquisition
     geometry : Geometry of all images
     facts : dict of DICOM/BIDS keywords for the methods text
     decisions : sentences on what was understood and assumed
@@ -36,7 +36,7 @@ class Scan:
     """
 
     images: dict
-    acq: Acquisition
+    acquisition: Acquisition
     geometry: Geometry
     facts: dict = field(default_factory=dict)
     decisions: list = field(default_factory=list)
