@@ -1,0 +1,60 @@
+"""Loads .ui files so that every widget is one of the stand-in classes."""
+
+import xml.etree.ElementTree as ElementTree
+
+import ctk
+import qmrml
+import qt
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice
+from PySide6.QtUiTools import QUiLoader
+from PySide6.QtWidgets import QWidget
+
+CUSTOM = ctk.WIDGETS | qmrml.WIDGETS
+
+
+class UiLoader(QUiLoader):
+    """Honours the scene connections of the file exactly: one that is missing shows."""
+
+    _kept = []
+    """Python wrappers must outlive the loader."""
+
+    def createWidget(self, class_name, parent=None, name=""):
+        if class_name not in CUSTOM and class_name.startswith(("ctk", "qMRML", "qSlicer")):
+            raise RuntimeError(f"the simulator has no {class_name}")
+        widget = (CUSTOM.get(class_name) or getattr(qt, class_name))(parent)
+        widget.setObjectName(name)
+        self._kept.append(widget)
+        return widget
+
+    def createLayout(self, class_name, parent=None, name=""):
+        layout = getattr(qt, class_name)()
+        if isinstance(parent, QWidget):
+            parent.setLayout(layout)
+        layout.setObjectName(name)
+        self._kept.append(layout)
+        return layout
+
+    def load(self, file, parent=None):
+        root = ElementTree.fromstring(bytes(file.readAll().data()))
+        scene_connections = []
+        for block in root.findall("connections"):
+            for connection in list(block):
+                if connection.findtext("signal", "").startswith("mrmlSceneChanged("):
+                    ends = connection.findtext("sender"), connection.findtext("receiver")
+                    scene_connections.append(ends)
+                    block.remove(connection)
+        buffer = QBuffer()
+        buffer.setData(QByteArray(ElementTree.tostring(root)))
+        buffer.open(QIODevice.ReadOnly)
+        widget = super().load(buffer, parent)
+        for sender, receiver in scene_connections:
+            source, target = (_named(widget, name) for name in (sender, receiver))
+            source.__dict__.setdefault("_scene_receivers", []).append(target)
+        return widget
+
+
+def _named(widget, name):
+    found = widget if widget.objectName == name else widget.findChild(QWidget, name)
+    if found is None:
+        raise RuntimeError(f"the .ui file connects {name}, which it does not have")
+    return found
