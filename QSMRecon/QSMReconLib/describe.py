@@ -7,18 +7,19 @@ from .stages import stage
 
 SOFTWARE = "SlicerQSM"
 
+CONSENSUS_DOI = "10.1002/mrm.30006"
 CONSENSUS = (
     "QSM Consensus Organization Committee, Bilgic B, et al. Recommended implementation of "
     "quantitative susceptibility mapping for clinical research in the brain. "
-    "Magn Reson Med 2024;91:1834-62. doi:10.1002/mrm.30006"
+    f"Magn Reson Med 2024;91:1834-62. doi:{CONSENSUS_DOI}"
 )
 
 
 def citations(steps):
     """The papers of the algorithms that ran, in order, each once, as one line of text each."""
     algorithms = [stage(step.stage).algorithm(step.algorithm) for step in steps]
-    lines = [f"{a.reference} doi:{a.doi}" if a.doi else a.reference for a in algorithms]
-    return [*dict.fromkeys(line for line in lines if line), CONSENSUS]
+    by_doi = {a.doi: f"{a.reference}. doi:{a.doi}" for a in algorithms if a.doi}
+    return [*(by_doi | {CONSENSUS_DOI: CONSENSUS}).values()]
 
 
 def methods_text(recipe, steps, acq, facts=None, notes=None):
@@ -78,21 +79,22 @@ def _acquisition_sentence(acq, facts):
 def _step_sentence(step, references, notes):
     current = stage(step.stage)
     algorithm = current.algorithm(step.algorithm)
-    number = next((n for n, r in enumerate(references, 1) if algorithm.reference in r), None)
-    cited = f" [{number}]" if number and algorithm.reference else ""
+    numbers = [n for n, r in enumerate(references, 1) if r.endswith(f"doi:{algorithm.doi}")]
+    cited = f" [{numbers[0]}]" if numbers else ""
     values = [
-        f"{f.metadata['label'].lower()} {_number(getattr(step.params, f.name))} "
-        f"{f.metadata['unit']}".strip()
+        f"{f.metadata['label']}: {_text(getattr(step.params, f.name))} {f.metadata['unit']}".strip()
         for f in fields(step.params)
     ]
     text = f"{current.title}: {algorithm.title}{cited}"
-    text += f" ({', '.join(values)})" if values else ""
+    text += f" ({'; '.join(values)})" if values else ""
     kept = notes.get(step.stage, {}).get("kept_fraction")
     text += f", which kept {100 * kept:.1f} % of the brain mask" if kept else ""
     return text + "."
 
 
-def _number(value):
+def _text(value):
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -22,7 +22,8 @@ sys.path[:0] = [str(ROOT / "QSMRecon"), str(ROOT.parent / "shared" / "metrics")]
 from qsm_metrics import score_chi, score_field  # noqa: E402
 
 from QSMReconLib.files.bids import find_scans  # noqa: E402
-from QSMReconLib.files.nifti import read_volume  # noqa: E402
+from QSMReconLib.files.nifti import read  # noqa: E402
+from QSMReconLib.files.scan import read_scan  # noqa: E402
 from QSMReconLib.pipeline import run  # noqa: E402
 from QSMReconLib.presets import preset  # noqa: E402
 from QSMReconLib.progress import Progress  # noqa: E402
@@ -35,14 +36,13 @@ class Head:
 
     def __init__(self, folder):
         self.folder = Path(folder) / "derivatives" / "truth" / "sub-phantom" / "anat"
-        self.scan = find_scans(Path(folder))[0].load()
-        self.acq = self.scan.acq
+        self.scan = read_scan(find_scans(Path(folder))[0])
+        self.acq = self.scan.acquisition
         self.mask = self.truth("mask") > 0
         self.labels = np.rint(self.truth("dseg")).astype(int)
 
     def truth(self, name):
-        array = read_volume(self.folder / f"{name}.nii.gz").array
-        return np.ascontiguousarray(array, np.float32)
+        return read(self.folder / f"{name}.nii.gz").values()[0]
 
     def field(self, name):
         """A field of the truth in Hz."""
