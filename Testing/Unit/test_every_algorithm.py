@@ -133,13 +133,15 @@ def test_runs_on_any_grid_and_b0_direction(stage, algorithm, grid):
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int16])
 @pytest.mark.parametrize(("stage", "algorithm"), PAIRS)
 def test_takes_any_number_type_and_leaves_inputs_alone(stage, algorithm, dtype):
+    small = any(i.unit in ("rad", "ppm") for i in stage.inputs)
+    if dtype == np.int16 and small:
+        pytest.skip("has an image whose values are below 1 in its unit")
     images, acq = scan()
-    scale = 3 if dtype == np.int16 else 1
-    limits = {i.name: i.range[1] if i.range else np.inf for i in stage.inputs}
+    scale = {"magnitude": 1000 if dtype == np.int16 else 1}
     given = {
         k: v.copy()
-        if v.dtype == bool
-        else np.minimum(np.ceil(v * scale) if scale > 1 else v, limits[k]).astype(dtype)
+        if v.dtype == bool or (k == "reliability" and dtype == np.int16)
+        else (v * scale.get(k, 1)).astype(dtype)
         for k, v in inputs_of(stage, images).items()
     }
     before = {k: v.copy() for k, v in given.items()}
