@@ -29,7 +29,8 @@ def edge_qualities(phase, magnitude=None, other_phase=None, te_ratio=1.0):
 
     Parameters
     ----------
-    phase : (K, J, I) float32, rad, wrapped
+    phase : (K, J, I) float32, rad, wrapped or not
+        NaN where there is no voxel: edges to it have quality 0.
     magnitude : (K, J, I), optional
     other_phase : (K, J, I), optional
         Wrapped phase of another echo.
@@ -92,7 +93,7 @@ def _quality(phase, magnitude, other_phase, te_ratio, axis):
     quality *= _linearity(step, axis)
     if magnitude is not None:
         quality *= _magnitude_coherence(magnitude[low], magnitude[high])
-    return quality
+    return np.fmax(quality, np.float32(0), out=quality)
 
 
 def _factor(x):
@@ -104,15 +105,24 @@ def _factor(x):
 
 
 def _linearity(step, axis):
-    """Factor for equal steps before, at and after each edge; 0.9 stands in at the border."""
+    """Factor for equal steps before, at and after each edge.
+
+    At a border the one side that is known counts twice; 0.9 stands in where none is.
+    """
     low, high = neighbours(axis)
     bend = wrap(step[high] - step[low])
     np.abs(bend, out=bend)
     bend *= np.float32(-0.5)
     bend += np.float32(1)
     np.maximum(bend, np.float32(0), out=bend)
-    straight = np.full(step.shape, 0.9, np.float32)
-    np.multiply(bend[low], bend[high], out=straight[along(axis, slice(1, -1))])
+    straight = np.full(step.shape, np.nan, np.float32)
+    if bend.shape[axis]:
+        inner = straight[along(axis, slice(1, -1))]
+        np.fmin(bend[low], bend[high], out=inner)
+        inner *= np.fmax(bend[low], bend[high])
+        for end in (slice(None, 1), slice(-1, None)):
+            np.square(bend[along(axis, end)], out=straight[along(axis, end)])
+    straight[np.isnan(straight)] = 0.9
     return _factor(straight)
 
 
@@ -142,13 +152,12 @@ def voxel_quality(phase, magnitude, te_s, template=0, mask=None):
     -------
     quality : (K, J, I) float32, 0 (bad) to 1; 0 where a voxel has no edges
     """
-    shape = phase.shape[1:]
-    total = np.zeros(shape, np.float32)
-    inside = np.ones(shape, np.float32) if mask is None else mask.astype(np.float32)
     echo = judged_echo(phase, magnitude, te_s, template)
+    inside = np.ones(echo["phase"].shape, bool) if mask is None else mask
+    if mask is not None:
+        echo["phase"] = np.where(mask, echo["phase"], np.float32(np.nan))
+    total = np.zeros(inside.shape, np.float32)
     for _, first, second, quality in edge_qualities(**echo):
-        quality *= inside[first]
-        quality *= inside[second]
         total[first] += quality
         total[second] += quality
     total /= np.maximum(_neighbour_counts(inside), 1)

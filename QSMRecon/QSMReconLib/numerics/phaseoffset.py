@@ -85,7 +85,7 @@ def smooth_phase(real, imaginary, grid):
     smooth = [grid.gaussian(part) for part in (real, imaginary)]
     phase, amplitude = np.arctan2(smooth[1], smooth[0]), np.hypot(*smooth)
     known = amplitude > _NOTHING * amplitude.max()
-    costs = edge_costs(known, phase=phase, magnitude=amplitude)
+    costs = edge_costs(phase=np.where(known, phase, np.float32(np.nan)), magnitude=amplitude)
     turns, region = turns_along_tree(phase[known], known, costs)
     _bring_together(phase, known, turns, region)
     weight = np.hypot(real, imaginary)

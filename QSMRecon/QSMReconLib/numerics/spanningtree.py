@@ -23,31 +23,32 @@ def unwrap_in_space(phase, magnitude, voxels, te_s, echo):
     te_s : E echo times in s
     echo : index
     """
-    costs = edge_costs(voxels.mask, **judged_echo(phase, magnitude, te_s, echo))
-    return turns_along_tree(voxels.take_from_box(phase[echo]), voxels.mask, costs)
+    values = voxels.take_from_box(phase[echo])
+    judged = judged_echo(phase, magnitude, te_s, echo)
+    judged["phase"] = voxels.put_in_box(values, outside=np.nan)
+    return turns_along_tree(values, voxels.mask, edge_costs(**judged))
 
 
-def edge_costs(mask, **echo):
+def edge_costs(**echo):
     """Cost of the edges from each voxel to the next along k, j and i.
 
     Parameters
     ----------
-    mask : (K, J, I) bool
     echo : the arguments of :func:`.phase.edge_qualities`
 
     Returns
     -------
-    costs : (3, K, J, I) uint8, 1 (best) to 255; 0 where an end is outside the mask
+    costs : (3, K, J, I) uint8, 1 (best) to 255; 0 where an end is NaN or outside the volume
     """
-    costs = np.zeros((3, *mask.shape), np.uint8)
-    for axis, first, second, quality in edge_qualities(**echo):
+    costs = np.zeros((3, *echo["phase"].shape), np.uint8)
+    for axis, first, _, quality in edge_qualities(**echo):
+        edge = quality > 0
         quality *= np.float32(-_LEVELS)
         quality += np.float32(_LEVELS + 0.5)
         np.clip(quality, 1, _LEVELS, out=quality)
         part = costs[axis][first]
         part[...] = quality
-        part *= mask[first]
-        part *= mask[second]
+        part *= edge
     return costs
 
 

@@ -37,9 +37,9 @@ class MaskVoxels:
         volume.reshape(*values.shape[:-1], -1)[..., self._index] = values
         return volume
 
-    def put_in_box(self, values):
-        """The bounding box of (N,) values, zero outside the mask."""
-        box = np.zeros(self.mask.shape, values.dtype)
+    def put_in_box(self, values, outside=0):
+        """The bounding box of (N,) values."""
+        box = np.full(self.mask.shape, outside, values.dtype)
         box.reshape(-1)[self._index_in_box] = values
         return box
 
