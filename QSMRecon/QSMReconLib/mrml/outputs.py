@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 
+from ..stages import STAGES
 from . import display, facts
 from .volumes import fill, node_class, set_unit
 
@@ -13,6 +14,8 @@ RECIPE = "QSM.Recipe"
 RUN = "QSM.Run"
 IMAGE = "QSM.Image"
 INPUTS = "QSM.Inputs"
+"""Checksums of the images that the stage took, to notice that they have changed since."""
+
 REFERENCE = "QSM.{}"
 FOLDER = "QSM {}"
 ECHO_TIME = "echo time"
@@ -34,7 +37,7 @@ class Output:
         return cls(image, array, low_high)
 
 
-def write(outputs, targets, scan, texts, sources, folder_name):
+def write(outputs, targets, scan, texts, sources, checksums, folder_name):
     """Put images into nodes; if one fails, the nodes made so far are removed again.
 
     Parameters
@@ -44,6 +47,7 @@ def write(outputs, targets, scan, texts, sources, folder_name):
     scan : Scan, with affine and facts
     texts : attributes of every node
     sources : list of Source
+    checksums : of the voxels of inputs and outputs, by image name
     folder_name : of the subject-hierarchy folder for new nodes
 
     Returns
@@ -61,6 +65,7 @@ def write(outputs, targets, scan, texts, sources, folder_name):
                 made.append(node)
             _fill(node, output, scan)
             _annotate(node, output.image, scan, texts, sources)
+            node.SetAttribute(INPUTS, json.dumps(_inputs_of(output.image.name, checksums)))
             nodes[name] = node
         _file(nodes.values(), made, sources, folder_name)
     except BaseException:
@@ -98,9 +103,6 @@ def _annotate(node, image, scan, texts, sources):
     node.SetAttribute(IMAGE, image.name)
     for name, text in texts.items():
         node.SetAttribute(name, text)
-    node.SetAttribute(
-        INPUTS, json.dumps({s.image.name: s.checksum for s in sources}, sort_keys=True)
-    )
     facts.set_facts(node, **scan.facts)
     for source in sources:
         role = REFERENCE.format(source.image.name)
@@ -109,6 +111,12 @@ def _annotate(node, image, scan, texts, sources):
             if used.GetScene() is node.GetScene() and used is not node:
                 node.AddNodeReferenceID(role, used.GetID())
     node.EndModify(modifying)
+
+
+def _inputs_of(name, checksums):
+    """Checksums of the inputs of the stage that makes an image, as far as they are known."""
+    maker = next(s for s in STAGES if any(o.name == name for o in s.outputs))
+    return {i.name: checksums[i.name] for i in maker.inputs if i.name in checksums}
 
 
 def _file(nodes, made, sources, folder_name):

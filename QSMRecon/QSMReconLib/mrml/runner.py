@@ -13,7 +13,8 @@ from ..recipe import Recipe, Step
 from ..stages import STAGES, stage
 from . import outputs, worker
 from .facts import ATTRIBUTES, acquisition
-from .sources import collect
+from .sources import checksum, collect
+from .understanding import understand
 from .volumes import affine_ras, geometry
 
 BULKY = ("unwrapped", "phase_offset")
@@ -69,34 +70,47 @@ def run(
     wanted = [i for step in steps for i in stage(step.stage).outputs if i.name not in given]
     if not keep_all and len(steps) > 1:
         wanted = [i for i in wanted if i.name not in BULKY]
-    closed = _SceneWatch()
+    texts = {outputs.RECIPE: json.dumps(recipe.as_dict())}
+    options = {"start_from": start_from, "stop_after": stop_after}
+    watch = _SceneWatch()
 
     def work(progress):
-        images = {s.image.name: s.prepare() for s in sources}
-        outcome = run_pipeline(
-            recipe,
-            images,
-            acq,
-            progress,
-            start_from=start_from,
-            stop_after=stop_after,
-            keep={i.name for i in wanted} | {"mask", "local_mask"},
-        )
-        outcome.notes["import"] = {k: v for s in sources for k, v in s.notes.items()}
-        return outcome, _prepared(wanted, outcome)
+        return _compute(recipe, sources, acq, wanted, progress, options)
 
     try:
-        outcome, prepared = worker.run(work, on_progress, cancel)
+        outcome, prepared, checksums = worker.run(work, on_progress, cancel)
     finally:
-        closed.stop()
-    if closed.happened:
+        watch.stop()
+    if watch.happened:
         raise Cancelled("The scene was closed during the run; nothing was written")
-    texts = {
-        outputs.RECIPE: json.dumps(Recipe.as_dict(recipe)),
-        outputs.RUN: json.dumps(provenance(recipe, outcome, acq, _names(sources))),
-    }
+    texts[outputs.RUN] = json.dumps(provenance(recipe, outcome, acq, _names(sources)))
     folder = outputs.FOLDER.format(recipe.title)
-    return outputs.write(prepared, targets, scan, texts, sources, folder)
+    return outputs.write(prepared, targets, scan, texts, sources, checksums, folder)
+
+
+def _compute(recipe, sources, acq, wanted, progress, options):
+    """The part of a run that needs no scene: (Outcome, list of Output, checksums by image)."""
+    images = {s.image.name: s.prepare() for s in sources}
+    notes = {k: v for s in sources for k, v in s.notes.items()}
+    if "phase" in images:
+        stated = any(s.value("phase_sign") for s in sources if s.image.name == "phase")
+        found = understand(images, acq, stated)
+        found.stop()
+        notes |= {"warnings": found.warnings, "sign_agreement": round(found.sign, 3)}
+    checksums = {s.image.name: s.checksum for s in sources}
+    keep = {i.name for i in wanted} | {"mask", "local_mask"}
+    outcome = run_pipeline(recipe, images, acq, progress, keep=keep, **options)
+    outcome.notes["import"] = notes
+    masks = [outcome.images.get(name) for name in ("local_mask", "mask")]
+    mask = next((m for m in masks if m is not None), None)
+    prepared = []
+    for image in wanted:
+        if image.name in outcome.images:
+            array = outcome.images.pop(image.name)
+            prepared.append(outputs.Output.prepare(image, array, mask))
+            checksums[image.name] = checksum([prepared[-1].array])
+    outcome.images.clear()
+    return outcome, prepared, checksums
 
 
 def run_stage(stage_id, algorithm_id, params, given, **options):
@@ -178,16 +192,6 @@ def _checked_targets(targets, sources):
 
 def _ms(te_s):
     return ", ".join(f"{1000 * t:.4g}" for t in te_s)
-
-
-def _prepared(wanted, outcome):
-    masks = [outcome.images.get(name) for name in ("local_mask", "mask")]
-    mask = next((m for m in masks if m is not None), None)
-    return [
-        outputs.Output.prepare(image, outcome.images[image.name], mask)
-        for image in wanted
-        if image.name in outcome.images
-    ]
 
 
 def _names(sources):

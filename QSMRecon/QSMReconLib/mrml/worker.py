@@ -5,7 +5,7 @@ import time
 
 import slicer
 
-from ..errors import QSMError
+from ..errors import Cancelled, QSMError
 from ..progress import Progress
 
 WAIT_S = 0.03
@@ -16,7 +16,60 @@ class Busy(QSMError):
     """A run is under way."""
 
 
+class Job:
+    """A computation in a thread; it must not touch MRML or Qt.
+
+    Parameters
+    ----------
+    work : callable(Progress)
+    on_progress : callable(fraction, text), called by :meth:`deliver`
+    cancel : threading.Event; once set, the work ends with Cancelled at its next report
+    """
+
+    def __init__(self, work, on_progress=None, cancel=None):
+        self.cancel = cancel or threading.Event()
+        self._work, self._on_progress = work, on_progress or (lambda fraction, text: None)
+        self._done, self._reports = threading.Event(), []
+        self._value = self._error = None
+        threading.Thread(target=self._run, name="QSM", daemon=True).start()
+
+    def _run(self):
+        try:
+            progress = Progress(lambda *r: self._reports.append(r), self.cancel.is_set)
+            self._value = self._work(progress)
+            if self.cancel.is_set():
+                raise Cancelled("cancelled; no output was written")
+        except BaseException as error:
+            self._value, self._error = None, error
+        finally:
+            self._work = None
+            self._done.set()
+
+    def wait(self, seconds=None):
+        """Wait; whether the work is done."""
+        return self._done.wait(seconds)
+
+    def deliver(self):
+        """Pass on the newest report; the ones before it are of no interest any more."""
+        if self._reports:
+            newest = self._reports[-1]
+            self._reports.clear()
+            self._on_progress(*newest)
+
+    def result(self):
+        """What the work returned; what it raised is raised here."""
+        value, error, self._value, self._error = self._value, self._error, None, None
+        if error is not None:
+            raise error
+        return value
+
+
 _running = threading.Lock()
+
+
+def is_busy():
+    """Whether a run is under way."""
+    return _running.locked()
 
 
 def pump():
@@ -26,67 +79,45 @@ def pump():
         app.processEvents()
 
 
-def is_busy():
-    """Whether a run is under way."""
-    return _running.locked()
-
-
 def run(work, on_progress=None, cancel=None):
-    """Call ``work(progress)`` in a thread and keep the application alive until it is done.
+    """Do ``work`` in a thread and keep the application alive until it is done; see Job.
 
-    Parameters
-    ----------
-    work : callable(Progress); must not touch MRML or Qt
-    on_progress : callable(fraction, text), called in the calling thread
-    cancel : threading.Event; once set, the work ends with Cancelled at its next report
-
-    Returns
-    -------
-    What ``work`` returns; what it raises is raised here.
+    Only one run at a time: a second one raises Busy.
     """
-    cancel = cancel or threading.Event()
     if not _running.acquire(blocking=False):
         raise Busy("A reconstruction is already running; wait for it or cancel it first")
     try:
-        return _run(work, on_progress or (lambda fraction, text: None), cancel)
+        job = Job(work, on_progress, cancel)
+        try:
+            finished = False
+            while not finished:
+                finished = job.wait(WAIT_S)
+                job.deliver()
+                pump()
+        except BaseException:
+            job.cancel.set()
+            job.wait()
+            raise
+        return job.result()
     finally:
         _running.release()
 
 
-def _run(work, on_progress, cancel):
-    done, result, reports = threading.Event(), {}, []
+def later(job, on_done):
+    """Call ``on_done(job)`` from the event loop once the job is done; keep the returned timer."""
+    import qt
 
-    def target():
-        try:
-            progress = Progress(lambda *report: reports.append(report), cancel.is_set)
-            result["value"] = work(progress)
-        except BaseException as error:
-            result["error"] = error
-        finally:
-            done.set()
+    timer = qt.QTimer()
+    timer.setInterval(int(1000 * WAIT_S))
 
-    threading.Thread(target=target, name="QSM", daemon=True).start()
-    try:
-        finished = False
-        while not finished:
-            finished = done.wait(WAIT_S)
-            _deliver(reports, on_progress)
-            pump()
-    except BaseException:
-        cancel.set()
-        done.wait()
-        raise
-    if "error" in result:
-        raise result["error"]
-    return result["value"]
+    def look():
+        if job.wait(0):
+            timer.stop()
+            on_done(job)
 
-
-def _deliver(reports, on_progress):
-    """Pass on the newest report; the ones before it are of no interest any more."""
-    if reports:
-        newest = reports[-1]
-        reports.clear()
-        on_progress(*newest)
+    timer.connect("timeout()", look)
+    timer.start()
+    return timer
 
 
 class Clock:
