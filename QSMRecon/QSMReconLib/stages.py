@@ -5,7 +5,7 @@ Panels, scripts, recipes, the command line, validation and the docs are read fro
 
 from .background import vsharp
 from .errors import ParameterError
-from .fieldfit import weightedlinear, weightedmean
+from .fieldfit import nonlinear, weightedlinear, weightedmean
 from .inversion import tkd, tv
 from .maps import arlo, clearswi, loglinear, swi
 from .maps import nonlinear as power
@@ -13,7 +13,7 @@ from .masking import magnitude, phasequality
 from .referencing import brain, region
 from .stage import Image, Stage
 from .units import TURN_RAD
-from .unwrapping import romeo
+from .unwrapping import bestpath, laplacian, romeo
 
 MAGNITUDE = Image("magnitude", "Magnitude", axes="ekji", range=(0, float("inf")))
 MAGNITUDE_OPTIONAL = Image(
@@ -57,7 +57,7 @@ STAGES = (
         "Remove the phase offset of the receive coil and the 2 pi jumps.",
         inputs=(PHASE, MAGNITUDE_OPTIONAL, MASK),
         outputs=(UNWRAPPED, Image("phase_offset", "Phase offset", "rad")),
-        algorithms=(romeo.ALGORITHM,),
+        algorithms=(romeo.ALGORITHM, bestpath.ALGORITHM, laplacian.ALGORITHM),
     ),
     Stage(
         "fieldfit",
@@ -69,7 +69,7 @@ STAGES = (
             Image("field_noise", "Field noise", "Hz"),
             Image("reliability", "Reliability"),
         ),
-        algorithms=(weightedmean.ALGORITHM, weightedlinear.ALGORITHM),
+        algorithms=(weightedmean.ALGORITHM, weightedlinear.ALGORITHM, nonlinear.ALGORITHM),
     ),
     Stage(
         "r2star",

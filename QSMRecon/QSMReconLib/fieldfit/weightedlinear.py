@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..numerics.echofit import Echoes, finish
+from ..numerics.echofit import Echoes
 from ..params import Params
 from ..stage import Algorithm
 
@@ -42,25 +40,9 @@ def weightedlinear(unwrapped, magnitude, mask, acq, params, progress):
     """
     echoes = Echoes(unwrapped, magnitude, mask, acq)
     progress(0.2)
-    slope, offset, information, fitted = line(echoes, echoes.phase, progress)
-    residual = echoes.phase - offset
-    residual -= echoes.te_s[:, np.newaxis] * slope
+    slope, offset, information = echoes.line(progress)
     progress(0.5)
-    return finish(echoes, slope, residual, information, len(acq.te_s) - fitted, progress)
-
-
-def line(echoes, phase, progress):
-    """Weighted line through the echoes: slope, offset, information of the slope, parameters."""
-    weights, first, second, sum_phase, moment = echoes.sums(phase)
-    if len(echoes.te_s) == 1:
-        progress.note(phase_offset="one echo: taken as zero")
-        return moment / second, np.float32(0), second, 1
-    mean_te = first / weights
-    mean_phase = sum_phase / weights
-    information = second - mean_te * first
-    slope = moment - mean_te * sum_phase
-    slope /= information
-    return slope, mean_phase - mean_te * slope, information, 2
+    return echoes.finish(slope, echoes.residual(slope, offset), information, 2, progress)
 
 
 ALGORITHM = Algorithm(

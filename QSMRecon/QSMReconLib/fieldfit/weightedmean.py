@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..numerics.echofit import Echoes, finish
+from ..numerics.echofit import Echoes
 from ..params import Params
 from ..stage import Algorithm
 
@@ -42,11 +40,9 @@ def weightedmean(unwrapped, magnitude, mask, acq, params, progress):
     """
     echoes = Echoes(unwrapped, magnitude, mask, acq)
     progress(0.2)
-    _, _, information, _, moment = echoes.sums(echoes.phase)
-    slope = moment / information
-    residual = echoes.phase - echoes.te_s[:, np.newaxis] * slope
+    slope, information = echoes.proportional()
     progress(0.5)
-    return finish(echoes, slope, residual, information, len(acq.te_s) - 1, progress)
+    return echoes.finish(slope, echoes.residual(slope), information, 1, progress)
 
 
 ALGORITHM = Algorithm(

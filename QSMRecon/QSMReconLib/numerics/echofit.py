@@ -8,6 +8,9 @@ from .phase import neighbours
 from .reliability import trust_in_fit, trust_in_place, typical
 from .voxels import MaskVoxels
 
+_FAINTEST = 1e-6
+"""Smallest magnitude, in units of the largest, that keeps its meaning as a weight."""
+
 
 class Echoes:
     """Unwrapped phase and its weights on the mask voxels.
@@ -15,87 +18,118 @@ class Echoes:
     Attributes
     ----------
     phase : (E, N) float32, rad; a copy, free to be overwritten
-    weight : (E, N) float32, squared magnitude: the inverse variance of the phase but for a factor;
-        ones without magnitude
-    te_s : (E,) float32
-    boxes : views of the bounding box of unwrapped phase and magnitude
+    weight : (E, N) float32, the inverse variance of the phase for image noise 1: the square of
+        the magnitude in units of its largest value; ones without magnitude
+    magnitude_unit : that largest value
+    te_s : (E,) float64
     """
 
     def __init__(self, unwrapped, magnitude, mask, acq):
         self.voxels = MaskVoxels(mask)
-        self.te_s = np.asarray(acq.te_s, np.float32)
-        self.boxes = self.voxels.crop(unwrapped), self.voxels.crop(magnitude)
+        self.te_s = np.asarray(acq.te_s)
+        self._boxes = self.voxels.crop(unwrapped), self.voxels.crop(magnitude)
         self.phase = self.voxels.take(unwrapped)
+        self.magnitude_unit = 1.0
         if magnitude is None:
             self.weight = np.ones_like(self.phase)
-        else:
-            self.weight = self.voxels.take(magnitude)
-            self.weight *= self.weight
-            np.maximum(self.weight, np.finfo(np.float32).tiny, out=self.weight)
+            return
+        self.weight = self.voxels.take(magnitude)
+        self.magnitude_unit = float(self.weight.max()) or 1.0
+        self.weight *= np.float32(1 / self.magnitude_unit)
+        np.maximum(self.weight, np.float32(_FAINTEST), out=self.weight)
+        self.weight *= self.weight
 
-    def sums(self, phase=None):
-        """Weighted sums over the echoes: 1, t, t^2, and with ``phase`` also phase, t phase."""
-        count = 3 if phase is None else 5
-        total = np.zeros((count, self.weight.shape[1]), np.float32)
-        for e, (weight, te) in enumerate(zip(self.weight, self.te_s, strict=True)):
+    def sums(self, origin_s):
+        """Weighted sums over the echoes of 1, t, t^2, phase, t phase; t from ``origin_s``."""
+        total = np.zeros((5, self.weight.shape[1]), np.float32)
+        for te, weight, phase in zip(self.te_s - origin_s, self.weight, self.phase, strict=True):
             term = weight.copy()
             for power in range(3):
                 total[power] += term
-                if phase is not None and power < 2:
-                    total[3 + power] += term * phase[e]
-                term *= te
+                if power < 2:
+                    total[3 + power] += term * phase
+                    term *= np.float32(te)
         return total
 
+    def proportional(self):
+        """Line through the origin of TE and phase: slope (rad/s) and its information, (N,)."""
+        _, _, information, _, moment = self.sums(0.0)
+        return moment / information, information
 
-def finish(echoes, slope, residual, information, dof, progress):
-    """The outputs of the stage from a fit.
+    def line(self, progress):
+        """Line through the echoes: slope (rad/s), offset (rad), information of the slope, (N,).
 
-    Parameters
-    ----------
-    echoes : Echoes
-    slope : (N,) float32, rad/s
-    residual : (E, N) float32, rad
-    information : (N,) float32
-        Inverse variance of ``slope`` for image noise of standard deviation 1.
-    dof : number of echoes less the number of fitted parameters
-    progress : Progress
+        One echo leaves no choice but offset 0.
+        """
+        if len(self.te_s) == 1:
+            progress.note(phase_offset="taken as zero: one echo does not determine it")
+            slope, information = self.proportional()
+            return slope, np.zeros_like(slope), information
+        origin = self.te_s.mean()
+        total, first, second, phase, moment = self.sums(origin)
+        mean_te = first / total
+        information = second - mean_te * first
+        slope = moment - mean_te * phase
+        slope /= information
+        mean_te += np.float32(origin)
+        return slope, phase / total - mean_te * slope, information
 
-    Returns
-    -------
-    total_field, field_noise : (K, J, I) float32, Hz
-    reliability : (K, J, I) float32, 0 to 1
-    """
-    misfit = np.einsum("en,en,en->n", echoes.weight, residual, residual)
-    noise = image_noise(echoes, misfit, dof)
-    progress.note(image_noise=noise)
-    progress(0.6)
-    trust = trust_in_fit(misfit, information, noise, dof)
-    trust *= trust_in_place(*echoes.boxes, echoes.te_s, echoes.voxels)
-    field = slope * np.float32(1 / TURN_RAD)
-    deviation = np.float32(noise / TURN_RAD) / np.sqrt(information)
-    return tuple(echoes.voxels.put(values) for values in (field, deviation, trust))
+    def residual(self, slope, offset=0):
+        """Phase less the line, (E, N); overwrites the phase."""
+        for te, phase in zip(self.te_s, self.phase, strict=True):
+            phase -= offset
+            phase -= np.float32(te) * slope
+        return self.phase
 
+    def finish(self, slope, residual, information, fitted, progress):
+        """The outputs of the stage from a fit.
 
-def image_noise(echoes, misfit, dof):
-    """Standard deviation of the noise of the real part, in units of the magnitude.
+        Parameters
+        ----------
+        slope : (N,) float32, rad/s
+        residual : (E, N) float32, rad
+        information : (N,) float32
+            Inverse variance of ``slope`` for image noise 1 (in units of the magnitude unit).
+        fitted : number of parameters fitted to each voxel
+        progress : Progress
 
-    Phase noise is image noise over magnitude, so the weighted squared residuals of a voxel are
-    distributed as chi squared times the squared image noise; the median over the mask is robust
-    against voxels that the model does not describe. Without degrees of freedom left over the
-    echoes, the differences of neighbours in the first echo take their place: the mixed third
-    difference, to which smooth fields contribute nothing.
-    """
-    if dof > 0:
+        Returns
+        -------
+        total_field, field_noise : (K, J, I) float32, Hz
+        reliability : (K, J, I) float32, 0 to 1
+        """
+        dof = max(len(self.te_s) - fitted, 0)
+        misfit = np.einsum("en,en,en->n", self.weight, residual, residual)
+        noise = self._noise_over_echoes(misfit, dof) if dof else self._noise_in_space()
+        progress.note(image_noise=noise * self.magnitude_unit)
+        progress(0.6)
+        trust = trust_in_fit(misfit, information, noise, dof)
+        trust *= trust_in_place(*self._boxes, self.te_s, self.voxels)
+        progress(0.9)
+        field = slope * np.float32(1 / TURN_RAD)
+        deviation = np.float32(noise / TURN_RAD) / np.sqrt(information)
+        return tuple(self.voxels.put(values) for values in (field, deviation, trust))
+
+    def _noise_over_echoes(self, misfit, dof):
+        """Standard deviation of the image noise from how the echoes scatter about the fit.
+
+        The weighted squared residuals of a voxel are distributed as chi squared times the squared
+        noise; their median is robust against voxels that the model does not describe.
+        """
         return float(np.sqrt(typical(misfit) / chi2.ppf(0.5, dof)))
-    difference = echoes.voxels.put_in_box(echoes.phase[0])
-    variance = echoes.voxels.put_in_box(1 / echoes.weight[0])
-    inside = echoes.voxels.mask
-    for axis in range(3):
-        low, high = neighbours(axis)
-        difference = difference[high] - difference[low]
-        variance = variance[high] + variance[low]
-        inside = inside[high] & inside[low]
-    if not inside.any():
-        return 0.0
-    squared = difference[inside] ** 2 / variance[inside]
-    return float(np.sqrt(np.median(squared) / chi2.ppf(0.5, 1)))
+
+    def _noise_in_space(self):
+        """The same where no echo is left over: from neighbours in the first echo.
+
+        The mixed difference along all axes keeps the noise; smooth fields do not contribute.
+        """
+        phase, inside = self._boxes[0][0], self.voxels.mask
+        variance = self.voxels.put_in_box(1 / self.weight[0])
+        for axis in [axis for axis, n in enumerate(inside.shape) if n > 1]:
+            low, high = neighbours(axis)
+            phase = phase[high] - phase[low]
+            variance = variance[high] + variance[low]
+            inside = inside[high] & inside[low]
+        if not inside.any():
+            return 0.0
+        return float(np.sqrt(typical(phase[inside] ** 2 / variance[inside]) / chi2.ppf(0.5, 1)))

@@ -36,7 +36,9 @@ def trust_in_fit(misfit, information, noise, dof):
     -------
     trust : (N,) float32
     """
-    variance = np.maximum(misfit / max(dof, 1), np.float32(noise**2)) / information
+    variance = misfit * np.float32(1 / max(dof, 1))
+    np.maximum(variance, np.float32(noise**2), out=variance)
+    variance /= information
     half = max(typical(variance), np.finfo(np.float32).tiny) * _ERROR_AT_HALF**2
     variance *= np.float32(-np.log(2) / half)
     return np.exp(variance, out=variance)

@@ -1,0 +1,106 @@
+"""Nonlinear fit to the complex signal."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..numerics.echofit import Echoes
+from ..params import Params, param
+from ..stage import Algorithm
+
+
+@dataclass(frozen=True)
+class NonlinearParams(Params):
+    """Parameters of :func:`nonlinear`."""
+
+    max_iterations: int = param(
+        30,
+        "Largest number of iterations",
+        "Stop here even where the fit still changes",
+        range=(1, 200),
+        advanced=True,
+    )
+    tolerance_rad: float = param(
+        0.0001,
+        "Tolerance",
+        "A voxel is done when its phase at the last echo changes by less",
+        unit="rad",
+        range=(0.000001, 0.1),
+        decimals=6,
+        advanced=True,
+    )
+
+
+def nonlinear(unwrapped, magnitude, mask, acq, params, progress):
+    """Fit field and offset to the complex signal of each voxel by Gauss-Newton [1]_.
+
+    Field f and offset p minimise sum_e |S_e - |S_e| exp(i (p + 2 pi f TE_e))|^2. Whole turns of
+    single echoes do not matter, and noise counts as it is in the signal; the straight line
+    through the unwrapped phase is the start and says which of the equally good fields is meant.
+    One echo leaves no choice but p = 0.
+
+    Parameters
+    ----------
+    unwrapped : (E, K, J, I) float32, rad
+    magnitude : (E, K, J, I) float32, or None for equal magnitudes
+    mask : (K, J, I) bool
+    acq : Acquisition
+    params : NonlinearParams
+    progress : Progress
+
+    Returns
+    -------
+    total_field : (K, J, I) float32, Hz
+    field_noise : (K, J, I) float32, Hz, its standard deviation
+    reliability : (K, J, I) float32, 0 to 1
+
+    References
+    ----------
+    .. [1] Liu et al., Magn Reson Med 2013;69:467-476, doi:10.1002/mrm.24272
+    """
+    echoes = Echoes(unwrapped, magnitude, mask, acq)
+    progress(0.1)
+    slope, offset, information = echoes.line(progress)
+    if len(acq.te_s) > 1:
+        _refine(echoes, slope, offset, information, params, progress)
+    residual = echoes.residual(slope, offset)
+    residual *= np.float32(0.5)
+    np.sin(residual, out=residual)
+    residual *= np.float32(2)
+    return echoes.finish(slope, residual, information, 2, progress)
+
+
+def _refine(echoes, slope, offset, information, params, progress):
+    """Improve slope and offset in place; each iteration goes on with the voxels not yet done."""
+    te_s = echoes.te_s.astype(np.float32)
+    active = np.arange(slope.size)
+    phase, weight = echoes.phase, echoes.weight
+    total = weight.sum(axis=0)
+    mean_te = te_s @ weight / total
+    for iteration in range(params.max_iterations):
+        rest = np.sin(phase - offset[active] - te_s[:, np.newaxis] * slope[active])
+        rest *= weight
+        pull = rest.sum(axis=0)
+        slope_step = (te_s @ rest - mean_te * pull) / information[active]
+        offset_step = pull / total - mean_te * slope_step
+        slope[active] += slope_step
+        offset[active] += offset_step
+        moving = np.abs(offset_step + te_s[-1] * slope_step) > params.tolerance_rad
+        if not moving.any():
+            break
+        active = active[moving]
+        phase, weight = phase[:, moving], weight[:, moving]
+        total, mean_te = total[moving], mean_te[moving]
+        progress(0.1 + 0.5 * (iteration + 1) / params.max_iterations)
+    progress.note(iterations=iteration + 1, voxels_not_converged=int(np.count_nonzero(moving)))
+
+
+ALGORITHM = Algorithm(
+    "nonlinear",
+    "Nonlinear complex fit",
+    nonlinear,
+    NonlinearParams,
+    "Best at low signal and where single echoes are wrongly unwrapped, as near air and veins.",
+    "Liu 2013",
+    "10.1002/mrm.24272",
+)
