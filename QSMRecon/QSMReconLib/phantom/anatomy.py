@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from ..errors import InputError
 from ..numerics.fourier import bounding_box
 from . import tissues as t
 from .grid import Grid, cubic, interpolate
@@ -95,6 +96,8 @@ class Head:
             for index, tissue in t.TISSUES.items()
         }
         self.chi[t.AIR] = t.CHI_AIR_PPM
+        if not MAPS.is_file():
+            raise InputError(f"Phantom: {MAPS} is missing; install the software again")
         with np.load(MAPS) as maps:
             self._t1 = maps["t1"].astype(np.float32) / maps["t1"].max()
             self._t1_axes = _axes(self._t1.shape, maps["t1_origin_mm"], maps["t1_voxel_mm"])

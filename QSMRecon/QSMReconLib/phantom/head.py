@@ -96,6 +96,7 @@ def head(
         "bipolar" if bipolar else "monopolar",
     )
     signal, truth = simulate(Head(seed), grid, acq, protocol, progress)
+    progress(0.95, "noise")
     _receive(signal, grid, bipolar)
     rng = np.random.default_rng([seed, 1])
     peak = np.abs(signal[0][truth["mask"]]).max()
