@@ -141,6 +141,7 @@ def _request(args):
     if changes:
         title = f"{recipe.title} with {', '.join(args.changes)}"
         recipe = replace(recipe.changed(changes), title=title)
+    recipe.part(args.start_from, args.stop_after)
     given = {name: path for name in IMAGES if (path := getattr(args, name)) is not None}
     return Request(
         recipe,

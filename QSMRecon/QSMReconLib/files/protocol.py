@@ -79,6 +79,7 @@ def _echo_times(echoes, corrections, findings):
         return te_s, list(range(count or len(te_s)))
     if not count:
         return (), []
+    before = len(findings.problems)
     times = {part: _declared_times(files, findings) for part, files in echoes.items()}
     silent = [e.name for p in times for e, t in zip(echoes[p], times[p], strict=True) if t is None]
     if silent:
@@ -86,10 +87,9 @@ def _echo_times(echoes, corrections, findings):
             f"no echo time for {', '.join(dict.fromkeys(silent))}; add EchoTime (s) to the sidecar "
             "or state the echo times (--echo-times, in seconds)"
         )
-    complete = [t for t in times.values() if t and None not in t]
-    if not complete or len(complete[0]) != count:
+    te_s = max(times.values(), key=len)
+    if len(findings.problems) > before:
         return (), list(range(count))
-    te_s = complete[0]
     for part, other in times.items():
         for number, (a, b) in enumerate(zip(te_s, other, strict=False), 1):
             if b is not None and abs(a - b) > 1e-3 * a:
