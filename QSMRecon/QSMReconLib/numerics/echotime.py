@@ -6,8 +6,6 @@ from ..units import TURN_RAD
 from .phase import nearest_turns
 
 _MOST_TURNS = 8
-_TIE = 1e-3
-"""Agreement (a cosine) given up for one turn less."""
 
 
 def follow_echoes(phase, te_s, template):
@@ -31,7 +29,7 @@ def echo_order(te_s, template):
     return before + [(echo, echo - 1) for echo in range(template + 1, len(te_s))]
 
 
-def common_turns(unwrapped, region, others, te_ratios, weight, goal=0.0):
+def common_turns(unwrapped, region, others, te_ratios, weight, goal=0.0, reluctance=1e-3):
     """Whole turns to add to each region of an unwrapped echo so that all echoes agree.
 
     Unwrapping in space leaves the turns of a connected region open. The right number makes the
@@ -50,6 +48,7 @@ def common_turns(unwrapped, region, others, te_ratios, weight, goal=0.0):
     te_ratios : list of TE_e / TE, one for each of them
     weight : (N,) float32
     goal : rad
+    reluctance : agreement (sum of the cosines) given up for one turn nearer to ``goal``
 
     Returns
     -------
@@ -59,7 +58,7 @@ def common_turns(unwrapped, region, others, te_ratios, weight, goal=0.0):
     mean = np.bincount(region, weight * unwrapped) / size
     nearest = (goal - mean) / TURN_RAD
     turns = np.rint(nearest)[:, np.newaxis] + np.arange(-_MOST_TURNS, _MOST_TURNS + 1)
-    fit = -_TIE * np.abs(turns - nearest[:, np.newaxis])
+    fit = -reluctance * np.abs(turns - nearest[:, np.newaxis])
     for phase, ratio in zip(others, te_ratios, strict=True):
         away = phase - np.float32(ratio) * unwrapped
         real = np.bincount(region, weight * np.cos(away)) / size

@@ -8,8 +8,11 @@ from .echotime import common_turns
 from .phase import wrap
 from .spanningtree import edge_costs, turns_along_tree
 
-_PASSES = 3
+_PASSES = 6
 _NOTHING = 1e-6
+_RELUCTANCE = 0.03
+"""Agreement given up for one turn less between regions: the offset is extrapolated over the gap,
+and an error of a quarter radian costs as much."""
 
 
 def phase_offset(unwrapped, region, other, te_s, weight, voxels, voxel_size_mm, sigma_mm):
@@ -21,9 +24,9 @@ def phase_offset(unwrapped, region, other, te_s, weight, voxels, voxel_size_mm, 
         TE_phi / TE_u  u - phi  =  (TE_phi / TE_u - 1) offset + 2 pi n,
 
     which is smoothed as a complex number, unwrapped where it is smooth, and divided. The
-    remainder is smoothed twice more, so that the Gaussian does not flatten the offset. The echo
-    times leave the field open by multiples of 1 / (TE_phi - TE_u); its mean is brought nearest
-    to zero.
+    remainder is smoothed again a few times, so that the Gaussian does not flatten the offset. The
+    echo times leave the field open by multiples of 1 / (TE_phi - TE_u); its mean is brought
+    nearest to zero.
 
     Parameters
     ----------
@@ -55,18 +58,26 @@ def phase_offset(unwrapped, region, other, te_s, weight, voxels, voxel_size_mm, 
     turns = np.zeros(unwrapped.shape, np.int32)
     if region.max() > 0:
         main = weight * (region == 0)
-        expected = smooth_phase(*_complex_blocks(scaled, main, blocks), grid)
-        expected = voxels.take_from_box(grid.fine(expected))
+        expected, nearness = (
+            voxels.take_from_box(grid.fine(x))
+            for x in _smooth_phase(*_complex_blocks(scaled, main, blocks), grid)
+        )
+        np.maximum(nearness, _NOTHING * nearness.max(), out=nearness)
+        nearness *= weight
         goal = np.average(unwrapped, weights=main)
-        turns = common_turns(unwrapped, region, [other + expected], [ratio], weight, goal)[region]
+        settled = [other + expected], [ratio], nearness, goal, _RELUCTANCE
+        turns = common_turns(unwrapped, region, *settled)[region]
         scaled += np.float32(TURN_RAD * ratio) * turns
-    offset = smooth_phase(*_complex_blocks(scaled, weight, blocks), grid)
+    offset, _ = _smooth_phase(*_complex_blocks(scaled, weight, blocks), grid)
     offset *= np.float32(1 / (ratio - 1))
     offset = voxels.take_from_box(grid.fine(offset))
     growth = unwrapped + np.float32(TURN_RAD) * turns - offset
     open_turn = TURN_RAD / (ratio - 1)
     mean = np.average(growth[region == 0], weights=weight[region == 0])
     offset += np.float32(open_turn * np.rint(mean / open_turn))
+    whole = np.rint(offset.mean() / TURN_RAD)
+    offset -= np.float32(TURN_RAD * whole)
+    turns -= np.int32(whole)
     return offset, turns
 
 
@@ -80,8 +91,8 @@ def _complex_blocks(phase, weight, blocks):
     return parts
 
 
-def smooth_phase(real, imaginary, grid):
-    """Unwrapped smooth phase (rad) of complex numbers on the coarse grid, amplitude as weight."""
+def _smooth_phase(real, imaginary, grid):
+    """Smooth unwrapped phase (rad) of complex numbers on the coarse grid, and the local weight."""
     smooth = [grid.gaussian(part) for part in (real, imaginary)]
     phase, amplitude = np.arctan2(smooth[1], smooth[0]), np.hypot(*smooth)
     known = amplitude > _NOTHING * amplitude.max()
@@ -95,7 +106,7 @@ def smooth_phase(real, imaginary, grid):
         rest = wrap(angle - phase)
         rest *= weight
         phase += grid.gaussian(rest) / total
-    return phase
+    return phase, total
 
 
 def _bring_together(phase, known, turns, region):
