@@ -9,17 +9,31 @@ from QSMReconLib.acquisition import geometry_from_affine
 from QSMReconLib.errors import Cancelled, InputError
 from QSMReconLib.phantom import head, physics, tissues
 from QSMReconLib.phantom.anatomy import CENTRE_MM, EXTENT_MM, Head
-from QSMReconLib.phantom.grid import Grid, block_majority, block_mean, cubic, interpolate, linear
+from QSMReconLib.phantom.grid import (
+    Grid,
+    block_majority,
+    block_mean,
+    cubic,
+    interpolate,
+    linear,
+    upsample,
+)
 from QSMReconLib.phantom.head import affine_of
 from QSMReconLib.progress import Progress
 from QSMReconLib.units import TURN_RAD
 
+GRID = Grid.covering(EXTENT_MM, (4.0,) * 3, CENTRE_MM)
 OBLIQUE = np.array((0.8, 0.4, 0.45)) / np.linalg.norm((0.8, 0.4, 0.45))
 
 
 @pytest.fixture(scope="module")
 def clean():
     return head(voxel_mm=4.0, snr=np.inf)
+
+
+@pytest.fixture(scope="module")
+def oblique():
+    return head(voxel_mm=4.0, snr=np.inf, b0_direction=OBLIQUE)
 
 
 def inside(phantom, erosions=1):
@@ -92,8 +106,7 @@ def test_magnitude_decays_with_r2star(clean):
 def test_phase_at_te_zero_is_a_smooth_offset(clean):
     core, te = inside(clean), clean.acquisition.te_s
     at_zero = wrapped(clean.phase[0] - TURN_RAD * te[0] * clean.truth["total_field"])
-    grid = Grid.covering(EXTENT_MM, (4.0,) * 3, CENTRE_MM)
-    expected = physics.receive_phase(grid.axes, grid.centre_mm)
+    expected = physics.receive_phase(GRID.axes, GRID.centre_mm)
     assert np.percentile(np.abs(wrapped(at_zero - expected))[core], 99) < 0.05
     assert np.ptp(expected[clean.truth["mask"]]) > 1.5
 
@@ -108,22 +121,30 @@ def test_field_of_the_surroundings_has_no_source_in_the_brain(clean):
 
 
 def test_scanner_has_shimmed_the_brain(clean):
-    grid = Grid.covering(EXTENT_MM, (4.0,) * 3, CENTRE_MM)
-    left = physics.shim(clean.truth["total_field"], clean.truth["mask"], grid.axes)
+    left = physics.shim(clean.truth["total_field"], clean.truth["mask"], GRID.axes)
     assert np.abs(left).max() < 0.02 * clean.truth["total_field"][clean.truth["mask"]].std()
 
 
 @pytest.mark.parametrize("tilted", [False, True])
-def test_local_field_is_the_dipole_field_of_chi(clean, tilted):
-    b0_direction = tuple(OBLIQUE) if tilted else (1, 0, 0)
-    p = head(voxel_mm=4.0, b0_direction=b0_direction) if tilted else clean
-    grid = Grid.covering(EXTENT_MM, (4.0,) * 3, CENTRE_MM)
-    again = physics.dipole_field(p.truth["chi"], grid, b0_direction, pad=1.5)
+def test_local_field_is_the_dipole_field_of_chi(clean, oblique, tilted):
+    p, b0_direction = (oblique, OBLIQUE) if tilted else (clean, (1, 0, 0))
+    again = physics.dipole_field(p.truth["chi"], GRID, b0_direction, pad=1.5)
     core = inside(p)
     local = p.truth["local_field"][core] / p.acquisition.hz_per_ppm
     assert correlation(again[core], local) > 0.85
-    other = physics.dipole_field(p.truth["chi"], grid, np.roll(b0_direction, 1), pad=1.5)
+    other = physics.dipole_field(p.truth["chi"], GRID, np.roll(b0_direction, 1), pad=1.5)
     assert correlation(other[core], local) < 0.7
+
+
+def test_total_field_is_that_of_the_whole_head_in_air(oblique):
+    body, fine = Head(), GRID.finer(2)
+    labels, contrast = body.tissue(fine.axes, upsample(body.brain(GRID.axes), 2))
+    chi = body.susceptibility(fine.axes, labels, contrast) - np.float32(tissues.CHI_AIR_PPM)
+    field = block_mean(physics.dipole_field(chi, fine, OBLIQUE, pad=2), 2)
+    mask, core = oblique.truth["mask"], inside(oblique, 2)
+    field -= physics.shim_field(physics.shim(field, mask, GRID.axes), GRID.axes)
+    found = oblique.truth["total_field"][core] / oblique.acquisition.hz_per_ppm
+    assert np.std(found - field[core]) < 0.1 * found.std()
 
 
 @pytest.mark.parametrize("b0_direction", [(1, 0, 0), tuple(OBLIQUE), (-1, 0, 0), (0, 0, 2)])
@@ -209,8 +230,7 @@ def test_echoes_of_alternating_readout_differ_by_a_ramp(clean):
     p = head(voxel_mm=4.0, snr=np.inf, bipolar=True)
     core = inside(p)
     difference = wrapped((p.phase - clean.phase).astype(float))
-    grid = Grid.covering(EXTENT_MM, (4.0,) * 3, CENTRE_MM)
-    ramp = np.broadcast_to(physics.bipolar_phase(grid.axes, grid.centre_mm), core.shape)
+    ramp = np.broadcast_to(physics.bipolar_phase(GRID.axes, GRID.centre_mm), core.shape)
     for echo, sign in enumerate((0.5, -0.5, 0.5)):
         assert np.abs(wrapped(difference[echo] - sign * ramp))[core].max() < 1e-3
     assert p.acquisition.readout == "bipolar"
