@@ -4,6 +4,7 @@ Panels, scripts, recipes, the command line, validation and the docs are read fro
 """
 
 from .background import vsharp
+from .coilcombination import adaptive, aspire, hammond, mcpc3ds, virtualreference
 from .errors import ParameterError
 from .fieldfit import nonlinear, weightedlinear, weightedmean
 from .inversion import tkd, tv
@@ -41,7 +42,13 @@ STAGES = (
             Image("coil_magnitude", "Magnitude of each channel", axes="cekji"),
         ),
         outputs=(PHASE, MAGNITUDE),
-        algorithms=(),
+        algorithms=(
+            mcpc3ds.ALGORITHM,
+            aspire.ALGORITHM,
+            adaptive.ALGORITHM,
+            virtualreference.ALGORITHM,
+            hammond.ALGORITHM,
+        ),
     ),
     Stage(
         "masking",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import minimum_filter1d
 
+from ..numerics.coarsegrid import CoarseGrid
 from ..numerics.fourier import bounding_box
-from ..numerics.smoothing import Smoother
 from ..params import Params, param
 
 
@@ -57,11 +57,12 @@ class SmoothPart:
         margin = [int(3 * sigma_mm / v) + 1 for v in voxel_size_mm]
         self.box = bounding_box(mask, margin)
         self.mask = mask[self.box]
-        self.smoother = Smoother(self.mask.shape, voxel_size_mm, sigma_mm)
+        self.grid = CoarseGrid(self.mask.shape, voxel_size_mm, sigma_mm)
 
     def smooth(self, x):
         """Smoothed ``x`` (in the box) times the mask; divide by the smoothed weight."""
-        return self.smoother.smooth(np.where(self.mask, x, np.float32(0)))
+        blocks = self.grid.sums(np.where(self.mask, x, np.float32(0)))
+        return self.grid.fine(self.grid.gaussian(blocks))
 
     def full(self, x, shape):
         """The box's values on the whole grid, zero outside the mask."""

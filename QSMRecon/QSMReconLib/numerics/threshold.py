@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .smoothing import Smoother
+from .coarsegrid import CoarseGrid
 
 
 def otsu(values, bins=256):
@@ -51,11 +51,11 @@ def local_level(signal, inside, voxel_size_mm, sigma_mm=15.0):
 
     Far from the mask it is the mean over the mask. Follows the receive sensitivity.
     """
-    smoother = Smoother(signal.shape, voxel_size_mm, sigma_mm)
-    amount = smoother.smooth(inside.astype(np.float32))
-    level = smoother.smooth(np.where(inside, signal, np.float32(0)))
+    grid = CoarseGrid(signal.shape, voxel_size_mm, sigma_mm)
+    amount = grid.gaussian(grid.sums(inside.astype(np.float32)))
+    level = grid.gaussian(grid.sums(np.where(inside, signal, np.float32(0))))
     mean = np.float32(signal[inside].mean())
     little = np.float32(1e-3) * amount.max()
     level += little * mean
     amount += little
-    return np.divide(level, amount, out=level)
+    return grid.fine(level / amount)
