@@ -130,8 +130,12 @@ def _scans_of_subject(subject, sessions):
 
 
 def _plain_scan(folder, participants, sessions):
-    files = ScanFiles(*_labels(folder, participants, sessions))
     paths = sorted(p for p in folder.iterdir() if is_nifti(p))
+    named = [entities(p)[0] for p in paths]
+    if named and "sub" in named[0]:
+        participants = participants or [named[0]["sub"]]
+        sessions = sessions or ([named[0]["ses"]] if "ses" in named[0] else [])
+    files = ScanFiles(*_labels(folder, participants, sessions))
     if not paths:
         raise InputError(
             f"{folder}: holds neither sub-* folders (BIDS) nor NIfTI files; convert DICOM with "

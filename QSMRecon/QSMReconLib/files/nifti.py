@@ -108,8 +108,9 @@ def write(path, array, geometry, *, description="", window=None):
 
 
 def _read_nifti(path):
-    with (gzip.open if path.name.endswith(".gz") else open)(path, "rb") as file:
-        content = file.read()
+    content = path.read_bytes()
+    if path.name.endswith(".gz"):
+        content = gzip.decompress(content)
     header, order = _header(path, content)
     code, count = int(header["datatype"]), int(header["dim"][0])
     if code not in STORED_TYPES:

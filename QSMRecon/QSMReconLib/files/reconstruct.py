@@ -51,6 +51,9 @@ def reconstruct(files, out, request, *, tell=print, progress=None):
     recipe = replace(request.recipe, steps=plan.steps)
     images, scan.images = scan.images, {}
     outcome = run(recipe, images, scan.acquisition, progress, keep=KEPT | {"magnitude", "phase"})
+    for notes in outcome.notes.values():
+        if "skipped" in notes:
+            tell(f"Left out: {notes['skipped']}.")
     written = _write(target, request, plan, scan, outcome, tell)
     write_description(out, files.root or (files.paths[0].parent if files.paths else out))
     return written

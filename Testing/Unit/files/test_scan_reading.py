@@ -114,6 +114,13 @@ def test_a_folder_of_dcm2niix_is_one_scan(tmp_path):
     assert (named.prefix, named.folder) == ("sub-07_ses-2", "sub-07/ses-2/anat")
 
 
+def test_the_folder_with_the_files_of_a_bids_scan_will_do(tmp_path):
+    folder = bids(tmp_path, "07", session="b")
+    (files,) = find_scans(folder)
+    assert (files.prefix, files.folder) == ("sub-07_ses-b", "sub-07/ses-b/anat")
+    assert read_scan(files).acquisition.te_s == TE_S
+
+
 def test_two_4d_files_with_stated_echo_times_are_one_scan(tmp_path):
     phase, magnitude, _ = scan()
     save(tmp_path / "Phase.nii", 0.00117 * phase, slope=0.00117)
