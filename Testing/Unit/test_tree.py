@@ -83,16 +83,5 @@ def test_no_file_is_too_long_to_read():
     assert not long
 
 
-@pytest.mark.parametrize("module", ["QSMRecon", "QSMStats"])
-def test_every_python_file_is_installed_by_cmake(module):
-    cmake = (ROOT / module / "CMakeLists.txt").read_text(encoding="utf-8")
-    cmake = cmake.replace("${MODULE_NAME}", module)
-    listed = set(re.findall(r"^\s*(\S+\.py)\s*$", cmake, re.MULTILINE))
-    there = {
-        str(p.relative_to(ROOT / module)) for p in (ROOT / module / f"{module}Lib").rglob("*.py")
-    }
-    assert listed == there | {f"{module}.py"}
-
-
 def test_the_pages_of_the_docs_say_what_the_code_says():
     assert make_docs.outdated() == [], "run: python Testing/make_docs.py"
