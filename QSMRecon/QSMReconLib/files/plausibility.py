@@ -7,7 +7,9 @@ from .phasescale import find_scale
 
 COARSE_MM = 3.5
 FILTER_MM = 15.0
-FILTERED_RAD = 0.12
+SMOOTH_RAD, DETAIL_RAD = 0.2, 0.25
+"""Phase is filtered if less than the first is left over ``FILTER_MM`` and more than the second
+over ``COARSE_MM``. Heads have 0.6 or more left, filtered ones 0.02 to 0.18 with detail from 0.45."""
 
 
 def coarse(image, factors):
@@ -64,7 +66,7 @@ def filtered_phase_problem(phase, magnitude, voxel_size_mm):
     bright = weight > 0.3 * np.percentile(weight, 95)
     smooth_rad = np.sqrt(np.mean(np.arctan2(imag, real)[bright] ** 2))
     detail_rad = np.sqrt(np.mean(np.angle(fine)[bright] ** 2))
-    if smooth_rad > FILTERED_RAD or detail_rad < 3 * smooth_rad:
+    if smooth_rad > SMOOTH_RAD or detail_rad < max(DETAIL_RAD, 3 * smooth_rad):
         return ""
     return (
         "looks high-pass filtered, as for susceptibility-weighted images (averaged over "

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scanfiles import FACTS, TE_S, affine, bids, edit, save, scan
+from scipy import ndimage
 
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.files.bids import find_scans
 from QSMReconLib.files.corrections import Corrections
 from QSMReconLib.files.scan import read_scan
+from QSMReconLib.phantom import head
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
@@ -223,13 +225,15 @@ def test_statements_in_wrong_units_are_refused_at_once(stated, message):
 
 
 def test_filtered_phase_is_refused_unless_accepted(tmp_path):
-    rng = np.random.default_rng(3)
-    noise = 0.3 * rng.standard_normal((30, 40, 40))
-    magnitude = np.full((30, 40, 40), 100.0) + rng.standard_normal((30, 40, 40))
-    magnitude[0, 0, 0] = 0
-    save(tmp_path / "a_ph.nii", noise, **FACTS, EchoTime=0.02, Units="rad")
-    save(tmp_path / "a.nii", magnitude, **FACTS, EchoTime=0.02)
-    (files,) = find_scans(tmp_path)
+    head_scan = head(voxel_mm=4.0)
+    signal = (head_scan.magnitude * np.exp(1j * head_scan.phase))[3]
+    smooth = ndimage.gaussian_filter(signal, 2.0)
+    for name, phase in (("raw", np.angle(signal)), ("filtered", np.angle(signal / smooth))):
+        facts = {**FACTS, "EchoTime": head_scan.acquisition.te_s[3]}
+        save(tmp_path / name / "a_ph.nii", phase, head_scan.affine, **facts, Units="rad")
+        save(tmp_path / name / "a.nii", np.abs(signal), head_scan.affine, **facts)
+    read_scan(find_scans(tmp_path / "raw")[0])
+    (files,) = find_scans(tmp_path / "filtered")
     with pytest.raises(InputError, match=r"looks high-pass filtered.*--accept filtered-phase"):
         read_scan(files)
     read_scan(files, Corrections(accept=("filtered-phase",)))
