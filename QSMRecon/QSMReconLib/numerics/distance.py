@@ -3,18 +3,19 @@
 import numpy as np
 
 
-def distance_inside(mask, voxel_size_mm, limit_mm):
+def distance_inside(mask, voxel_size_mm, limit_mm, *, open_border=True):
     """Distance in mm from each voxel of the mask to the nearest one outside, at most ``limit_mm``.
 
-    A ball of radius r around a voxel lies wholly inside the mask where this distance is > r; what
-    is outside of the array counts as outside of the mask. One axis after the other [1]_: the
-    squared distance is the lower envelope of parabolas, here only as wide as the limit.
+    A ball of radius r around a voxel lies wholly inside the mask where this distance is > r. One
+    axis after the other [1]_: the squared distance is the lower envelope of parabolas, here only
+    as wide as the limit.
 
     Parameters
     ----------
     mask : (K, J, I) bool
     voxel_size_mm : three numbers
     limit_mm : float
+    open_border : whether what is outside of the array counts as outside of the mask
 
     Returns
     -------
@@ -25,20 +26,22 @@ def distance_inside(mask, voxel_size_mm, limit_mm):
     .. [1] Felzenszwalb and Huttenlocher, Theory of Computing 2012;8:415-428,
        doi:10.4086/toc.2012.v008a019
     """
-    last = 2
-    squared = _squared_along_last_axis(mask, voxel_size_mm[last], limit_mm)
+    squared = _squared_along_last_axis(mask, voxel_size_mm[2], limit_mm, open_border)
+    border = 0.0 if open_border else limit_mm**2
     for axis in (1, 0):
-        _lower_envelope(np.moveaxis(squared, 1 - axis, 0), voxel_size_mm[axis], limit_mm)
+        planes = np.moveaxis(squared, 1 - axis, 0)
+        _lower_envelope(planes, voxel_size_mm[axis], limit_mm, border)
     return np.sqrt(squared, out=squared)
 
 
-def _squared_along_last_axis(mask, spacing, limit_mm):
+def _squared_along_last_axis(mask, spacing, limit_mm, open_border):
     """Squared distance (float32) to the nearest voxel outside on the same line."""
     n = mask.shape[2]
+    beyond = 1 if open_border else 1 + int(limit_mm / spacing)
     index = np.arange(n, dtype=np.int32)
-    before = np.where(mask, np.int32(-1), index)
+    before = np.where(mask, np.int32(-beyond), index)
     np.maximum.accumulate(before, axis=2, out=before)
-    after = np.where(mask, np.int32(n), index)
+    after = np.where(mask, np.int32(n - 1 + beyond), index)
     np.minimum.accumulate(after[..., ::-1], axis=2, out=after[..., ::-1])
     steps = np.minimum(index - before, after - index)
     squared = steps.astype(np.float32)
@@ -47,11 +50,11 @@ def _squared_along_last_axis(mask, spacing, limit_mm):
     return np.multiply(squared, squared, out=squared)
 
 
-def _lower_envelope(planes, spacing, limit_mm):
+def _lower_envelope(planes, spacing, limit_mm, border):
     """Let the distance grow along axis 1 of each of the planes (a view), in place."""
     n = planes.shape[1]
     reach = min(n, int(limit_mm / spacing))
-    source = np.zeros((n + 2 * reach, planes.shape[2]), np.float32)
+    source = np.full((n + 2 * reach, planes.shape[2]), border, np.float32)
     nearer = np.empty(planes.shape[1:], np.float32)
     for plane in planes:
         source[reach : reach + n] = plane

@@ -2,7 +2,50 @@
 
 import numpy as np
 
+from .distance import six_inside
+from .fourier import bounding_box
+from .multigrid import PoissonGrid
 from .solvers import conjugate_gradients
+
+
+def without_boundary_values(field, mask, voxel_size_mm, tolerance=1e-3, progress=None):
+    """Subtract from a field the harmonic function that agrees with it at the edge of the mask.
+
+    What is left has the Laplacian of the field inside and is zero on the edge: the voxels of the
+    mask that have a neighbour outside. Conjugate gradients with a multigrid cycle as
+    preconditioner need three or four iterations.
+
+    Parameters
+    ----------
+    field : (K, J, I) float32
+    mask : (K, J, I) bool, not empty
+    voxel_size_mm : three numbers
+    tolerance : relative residual at which the iteration stops
+    progress : Progress, optional
+
+    Returns
+    -------
+    rest : (K, J, I) float32, zero outside ``inside``
+    inside : (K, J, I) bool, the mask without its edge
+    solution : what the solver says; its ``x`` is the rest on the grid of the solver
+    """
+    box = bounding_box(mask)
+    cropped = np.pad(mask[box], 1)
+    values = np.where(cropped, np.pad(field[box], 1), np.float32(0))
+    inner = six_inside(cropped)
+    grid = PoissonGrid(inner, voxel_size_mm)
+    solution = conjugate_gradients(
+        grid.operator,
+        grid.operator(values),
+        preconditioner=grid.cycle,
+        iterations=100,
+        tolerance=tolerance,
+        progress=progress,
+    )
+    core = (slice(1, -1),) * 3
+    rest, inside = np.zeros_like(field), np.zeros_like(mask)
+    rest[box], inside[box] = solution.x[core], inner[core]
+    return rest, inside, solution
 
 
 def harmonic_fill(field, holes, known, voxel_size_mm, tolerance=1e-4):
