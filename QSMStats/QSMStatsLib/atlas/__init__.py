@@ -1,0 +1,1 @@
+"""Automatic segmentation of deep gray matter with the atlas that ships with the module."""

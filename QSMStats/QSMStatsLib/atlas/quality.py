@@ -1,0 +1,76 @@
+"""Did the segmentation work? Numbers with their limits, in words."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+VOLUME_LIMITS = (0.4, 2.5)
+CONTRAST_PAIRS = (("GPe", 15.0), ("PU", 5.0), ("CN", 5.0), ("RN", 10.0), ("SNr", 10.0))
+LOWEST_CORRELATION = 0.85
+LOWEST_JACOBIAN = 0.05
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Judgement of a segmentation.
+
+    Attributes
+    ----------
+    passed : nothing was found that speaks against it; a person still looks at the picture
+    warnings : sentences
+    figures : dict of numbers
+    """
+
+    passed: bool
+    warnings: tuple
+    figures: dict
+
+
+def judge(chi_ppb, brain, labels, atlas, affine, correlation, jacobian, mask):
+    """Compare volumes with the aligned atlas and contrasts with what iron makes of these nuclei."""
+    voxel_ml = float(np.prod(mask.GetSpacing())) / 1000
+    scale = 1 / abs(np.linalg.det(np.reshape(affine.GetMatrix(), (3, 3))))
+    atlas_ml = float(np.prod(atlas.t1.GetSpacing())) / 1000 * scale
+    volumes = {}
+    for label in atlas.table:
+        expected = np.count_nonzero(atlas.label_array == label.value) * atlas_ml
+        found = np.count_nonzero(labels == label.value) * voxel_ml
+        volumes[atlas.names[label.value]] = (found, expected)
+    contrasts = {a: _contrast(chi_ppb, brain, labels, atlas, a) for a, _ in CONTRAST_PAIRS}
+    figures = {
+        "BrainCorrelation": float(correlation),
+        "SmallestJacobian": float(jacobian.min()),
+        "ContrastPpb": contrasts,
+        "VolumeToAtlas": {name: found / expected for name, (found, expected) in volumes.items()},
+    }
+    warnings = tuple(_warnings(figures))
+    return Quality(not warnings, warnings, figures)
+
+
+def _contrast(chi_ppb, brain, labels, atlas, abbreviation):
+    """Median of a structure minus the median of the brain, ppb."""
+    values = [x.value for x in atlas.table if x.structure.abbreviation == abbreviation]
+    inside = np.isin(labels, values)
+    if not inside.any():
+        return float("nan")
+    return float(np.median(chi_ppb[inside]) - np.median(chi_ppb[brain]))
+
+
+def _warnings(figures):
+    if figures["BrainCorrelation"] < LOWEST_CORRELATION:
+        yield (
+            f"The brain fits the template badly (correlation {figures['BrainCorrelation']:.2f}, "
+            f"usually above {LOWEST_CORRELATION}); look at the outline of the brain and the mask."
+        )
+    if figures["SmallestJacobian"] < LOWEST_JACOBIAN:
+        yield "The template had to be folded somewhere; look at the outlines."
+    for abbreviation, lowest in CONTRAST_PAIRS:
+        contrast = figures["ContrastPpb"][abbreviation]
+        if not contrast >= lowest:
+            yield (
+                f"{abbreviation} is not brighter than the brain ({contrast:.0f} ppb); "
+                "wrong sign of the map, or the segmentation missed it."
+            )
+    for name, ratio in figures["VolumeToAtlas"].items():
+        if not VOLUME_LIMITS[0] <= ratio <= VOLUME_LIMITS[1]:
+            yield f"{name} has {ratio:.2f} of the volume that the atlas expects."

@@ -1,0 +1,227 @@
+"""Segmentation of deep gray matter: align, deform, refine, judge."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from scipy.ndimage import gaussian_filter
+
+from QSMReconLib.errors import InputError
+from QSMReconLib.progress import Progress
+
+from .deformable import Channel, deform
+from .linear import align_brains, align_scan, outlined
+from .quality import Quality, judge
+from .refine import refine
+from .template import Atlas, load_atlas
+
+BOX_MARGIN_MM = 14
+PRIOR_WIDTH_MM = 0.8
+BACKGROUND_WIDTH_MM = 2.0
+LOWEST_PRIOR = 0.03
+MAP_SMOOTHING_MM = 0.6
+
+SAME_CHI = {"SNc": "SN", "SNr": "SN"}
+"""Parts that share one distribution of chi when the labels are fitted to the map."""
+
+NOISE = {"map": 12.0, "t1": 4.0, "magnitude": 4.0}
+WEIGHT = {"map": 1.0, "t1": 0.7, "magnitude": 0.3}
+
+
+@dataclass(frozen=True)
+class AtlasSegmentation:
+    """Labels on the grid of the map, with what is needed to judge them.
+
+    Attributes
+    ----------
+    labels : (K, J, I) uint8, numbers of the atlas
+    names : {value: name}
+    quality : Quality
+    inputs : names of the contrasts used
+    """
+
+    labels: np.ndarray
+    names: dict
+    quality: Quality
+    inputs: tuple
+
+
+def segment_deep_gray_matter(
+    chi_ppm, brain, affine_ras, t1=None, magnitude=None, atlas: Atlas | None = None, progress=None
+):
+    """Label the deep gray matter of a susceptibility map.
+
+    Parameters
+    ----------
+    chi_ppm : (K, J, I) susceptibility in ppm, zero outside the brain
+    brain : (K, J, I) bool
+    affine_ras : (4, 4) voxel (i, j, k) of the map to world RAS in mm
+    t1 : (array, affine_ras), optional
+        T1-weighted scan of the same person, on any grid; is aligned to the map first.
+    magnitude : (K, J, I), optional
+        Gradient-echo magnitude on the grid of the map.
+    atlas : Atlas, optional
+        The shipped one by default.
+    progress : Progress, optional
+
+    Returns
+    -------
+    segmentation : AtlasSegmentation
+    """
+    progress, atlas = progress or Progress(), atlas or load_atlas()
+    chi_ppb, brain = _checked(chi_ppm, brain, magnitude)
+    mask = to_image(brain, affine_ras)
+    progress(0.0, "aligning the brain with the template")
+    affine, correlation = align_brains(
+        to_image(outlined(chi_ppb, brain), affine_ras),
+        atlas.image(outlined(sitk.GetArrayFromImage(atlas.chi_ppb), atlas.brain)),
+        progress.part(0.0, 0.2),
+    )
+    contrasts = {"map": to_image(np.clip(chi_ppb, -100, 200), affine_ras)}
+    if magnitude is not None:
+        contrasts["magnitude"] = _leveled(to_image(magnitude, affine_ras), mask)
+    if t1 is not None:
+        progress(0.2, "aligning the T1-weighted scan with the map")
+        contrasts["t1"] = _aligned_t1(t1, contrasts, mask)
+    progress(0.25, "deforming the template")
+    box = atlas_box(atlas)
+    channels, valid = _channels(contrasts, mask, atlas, affine.GetInverse(), box)
+    field = deform(channels, valid, progress.part(0.25, 0.85, "deforming the template"))
+    jacobian = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field))
+    nuclei = sitk.Resample(atlas.labels, field, sitk.Transform(), sitk.sitkNearestNeighbor)
+    jacobian = jacobian[sitk.GetArrayFromImage(nuclei) > 0]
+    whole = sitk.CompositeTransform(3)
+    whole.AddTransform(sitk.DisplacementFieldTransform(sitk.Image(field)))
+    whole.AddTransform(affine)
+    progress(0.85, "fitting the labels to the map")
+    labels = _labels(chi_ppb, mask, whole, atlas)
+    progress(0.95, "judging the result")
+    quality = judge(chi_ppb, brain, labels, atlas, affine, correlation, jacobian, mask)
+    progress(1.0)
+    return AtlasSegmentation(labels, atlas.names, quality, tuple(contrasts))
+
+
+def _checked(chi_ppm, brain, magnitude):
+    chi = np.asarray(chi_ppm)
+    if chi.ndim != 3:
+        raise InputError(f"Susceptibility: a map has three axes, this one has shape {chi.shape}")
+    brain = np.asarray(brain) != 0
+    for label, other in (("Brain mask", brain), ("Magnitude", magnitude)):
+        if other is not None and np.shape(other) != chi.shape:
+            raise InputError(
+                f"{label} has {np.shape(other)} voxels but the map has {chi.shape}; "
+                "resample it to the grid of the map"
+            )
+    if not brain.any():
+        raise InputError("Brain mask is empty")
+    if count := np.count_nonzero(~np.isfinite(chi[brain])):
+        raise InputError(f"Susceptibility: {count} NaN or infinite voxels inside the brain")
+    return 1000 * np.where(brain, chi, 0).astype(np.float32), brain
+
+
+def to_image(array, affine_ras):
+    """SimpleITK image of an array (K, J, I)."""
+    array = np.asarray(array)
+    kind = np.uint8 if array.dtype == bool else np.float32
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array, kind))
+    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(affine_ras, float)
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    return image
+
+
+def _leveled(image, brain):
+    """Intensities with the median of the brain at 75, as the T1 template; nothing outside."""
+    array, inside = sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(brain) > 0
+    middle = np.median(array[inside])
+    if not middle > 0:
+        raise InputError("Magnitude or T1-weighted scan: it is zero or negative inside the brain")
+    out = sitk.GetImageFromArray(
+        (np.clip(array * (75 / middle), 0, 300) * inside).astype(np.float32)
+    )
+    out.CopyInformation(image)
+    return out
+
+
+def _aligned_t1(t1, contrasts, brain):
+    scan = to_image(*t1)
+    reference = contrasts.get("magnitude", contrasts["map"])
+    rigid = align_scan(scan, reference, brain)
+    return _leveled(
+        sitk.Resample(scan, brain, rigid, sitk.sitkLinear, 0.0, sitk.sitkFloat32), brain
+    )
+
+
+def atlas_box(atlas):
+    """An empty image over the labels of the atlas with a margin, 1 mm voxels."""
+    index = np.argwhere(atlas.label_array > 0)
+    margin = np.rint(BOX_MARGIN_MM / np.array(atlas.t1.GetSpacing()[::-1])).astype(int)
+    low = np.maximum(index.min(0) - margin, 0)
+    high = np.minimum(index.max(0) + 1 + margin, atlas.label_array.shape)
+    size, start = (high - low)[::-1].tolist(), low[::-1].tolist()
+    return sitk.RegionOfInterest(atlas.t1, size, start) * 0
+
+
+def _channels(contrasts, mask, atlas, to_subject, box):
+    """Contrasts on the grid of the box in atlas space, and where they say something."""
+    templates = {"map": atlas.chi_ppb, "t1": atlas.t1, "magnitude": atlas.t1}
+    channels = [
+        Channel(
+            sitk.Resample(image, box, to_subject, sitk.sitkLinear, 0.0, sitk.sitkFloat32),
+            templates[name],
+            WEIGHT[name],
+            NOISE[name],
+        )
+        for name, image in contrasts.items()
+    ]
+    valid = sitk.Resample(sitk.Cast(mask, sitk.sitkFloat32), box, to_subject, sitk.sitkLinear, 0.0)
+    return channels, valid
+
+
+def _labels(chi_ppb, mask, whole, atlas):
+    """Labels on the grid of the map from the warped atlas and the map."""
+    brain = sitk.GetArrayFromImage(mask) > 0
+    first = sitk.Resample(atlas.labels, mask, whole, sitk.sitkNearestNeighbor, 0)
+    found = np.argwhere((sitk.GetArrayFromImage(first) > 0) & brain)
+    if not len(found):
+        raise InputError(
+            "Segmentation: no structure of the atlas lies in the map; see the pictures"
+        )
+    margin = np.ceil(4 / np.array(mask.GetSpacing()[::-1])).astype(int)
+    low = np.maximum(found.min(0) - margin, 0)
+    high = np.minimum(found.max(0) + 1 + margin, brain.shape)
+    crop = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    grid = sitk.RegionOfInterest(mask, (high - low)[::-1].tolist(), low[::-1].tolist())
+    prior, support = _priors(grid, brain[crop], whole, atlas)
+    width = MAP_SMOOTHING_MM / np.array(mask.GetSpacing()[::-1])
+    smooth = gaussian_filter(chi_ppb[crop], width)[support]
+    kinds = [SAME_CHI.get(a, a) for a in (x.structure.abbreviation for x in atlas.table)]
+    order = list(dict.fromkeys([*kinds, *atlas.tissues]))
+    structure = [order.index(kind) for kind in (*kinds, *atlas.tissues)]
+    posterior, _ = refine(smooth, prior, structure)
+    values = np.array([label.value for label in atlas.table] + [0] * len(atlas.tissues), np.uint8)
+    inside = np.zeros(support.shape, np.uint8)
+    inside[support] = values[posterior.argmax(0)]
+    labels = np.zeros(brain.shape, np.uint8)
+    labels[crop] = inside
+    return labels
+
+
+def _priors(grid, brain, whole, atlas):
+    """Probability of each label and tissue, (labels + tissues, n), where some label is possible."""
+    spacing = np.array(atlas.t1.GetSpacing()[::-1])
+
+    def warped(array, width_mm):
+        soft = atlas.image(gaussian_filter(array.astype(np.float32), width_mm / spacing))
+        return sitk.GetArrayFromImage(sitk.Resample(soft, grid, whole, sitk.sitkLinear, 0.0))
+
+    shares = [warped(atlas.label_array == label.value, PRIOR_WIDTH_MM) for label in atlas.table]
+    support = (np.max(shares, axis=0) > LOWEST_PRIOR) & brain
+    shares = np.array([s[support] for s in shares])
+    tissue = np.array([warped(t, BACKGROUND_WIDTH_MM)[support] for t in atlas.tissues.values()])
+    tissue = (tissue + 1e-3) / (tissue + 1e-3).sum(0)
+    rest = np.clip(1 - shares.sum(0), 1e-3, 1)
+    prior = np.concatenate([shares, tissue * rest])
+    return prior / prior.sum(0), support
