@@ -14,6 +14,7 @@ from ._quality import fringe_line_ends
 
 TISSUE = 0.2
 BRIGHT = 0.5
+SLAB_VOXELS = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,21 @@ class CombinationParams(Params):
 
 
 class Channels:
-    """Complex images of each channel and echo, read from the given images one at a time.
+    """Complex images of each channel and echo, read from the given images slab by slab.
 
     Parameters
     ----------
     phase, magnitude : objects with ``shape`` (C, E, K, J, I) whose items are (E, K, J, I)
     acq : Acquisition
+    smoothing_mm : standard deviation of the Gaussian of :meth:`smooth`
+
+    Attributes
+    ----------
+    count, echoes, shape : C, E and (K, J, I)
+    slabs : slices along k that together are the volume
     """
 
-    def __init__(self, phase, magnitude, acq):
+    def __init__(self, phase, magnitude, acq, smoothing_mm):
         if tuple(phase.shape) != tuple(magnitude.shape):
             raise InputError(
                 f"Coil combination: Phase of each channel has shape {tuple(phase.shape)} but "
@@ -53,60 +60,59 @@ class Channels:
         self._phase, self._magnitude, self.acq = phase, magnitude, acq
         self.count, self.echoes, *shape = phase.shape
         self.shape = tuple(shape)
+        self._grid = CoarseGrid(self.shape, acq.voxel_size_mm, smoothing_mm)
+        thick = self._grid.block[0]
+        thick *= max(1, SLAB_VOXELS // (thick * self.shape[1] * self.shape[2]))
+        self.slabs = [slice(k, min(k + thick, shape[0])) for k in range(0, shape[0], thick)]
 
-    def channel(self, c):
-        """A function that returns one echo of channel ``c`` as (K, J, I) complex64."""
+    def each(self, progress):
+        """``(c, read)`` one channel after the other; ``read(e, slab)`` is complex64."""
+        for c in range(self.count):
+            yield c, self._reader(c)
+            progress((c + 1) / self.count)
+
+    def _reader(self, c):
         phase, magnitude = self._phase[c], self._magnitude[c]
 
-        def echo(e):
-            angle = np.asarray(phase[e], np.float32)
-            size = np.asarray(magnitude[e], np.float32)
+        def read(e, slab):
+            angle = np.asarray(phase[e][slab], np.float32)
+            size = np.asarray(magnitude[e][slab], np.float32)
             good = np.isfinite(angle) & np.isfinite(size)
             if not good.all():
                 angle, size = np.where(good, angle, 0), np.where(good, size, 0)
-            self._check(c, e, angle, size)
-            signal = np.empty(self.shape, np.complex64)
+            _check(c, e, angle, size)
+            signal = np.empty(angle.shape, np.complex64)
             np.multiply(size, np.cos(angle), out=signal.real)
             np.multiply(size, np.sin(angle), out=signal.imag)
             return signal
 
-        return echo
+        return read
 
-    def _check(self, c, e, angle, size):
-        low, high = float(angle.min()), float(angle.max())
-        if max(-low, high) > TURN_RAD:
-            raise InputError(
-                f"Coil combination: Phase of each channel has values {low:.4g} to {high:.4g} in "
-                f"channel {c + 1}, echo {e + 1}; convert it to rad"
-            )
-        if size.min() < 0:
-            raise InputError(
-                "Coil combination: Magnitude of each channel has negative values in channel "
-                f"{c + 1}, echo {e + 1}; is this a phase image?"
-            )
+    def smooth(self, signal):
+        """Gaussian smoothing up to a factor of ``signal(slab)``: another such function."""
+        sums = [(self._grid.sums(s.real), self._grid.sums(s.imag)) for s in map(signal, self.slabs)]
+        parts = [self._grid.gaussian(np.concatenate(part)) for part in zip(*sums, strict=True)]
 
-    def each(self, progress):
-        """``(c, function of channel c)`` one after the other."""
-        for c in range(self.count):
-            yield c, self.channel(c)
-            progress((c + 1) / self.count)
+        def smoothed(slab):
+            out = np.empty((slab.stop - slab.start, *self.shape[1:]), np.complex64)
+            out.real, out.imag = (self._grid.fine(part, slab) for part in parts)
+            return out
+
+        return smoothed
 
 
-class SmoothMap:
-    """Smooths complex volumes on a coarse grid."""
-
-    def __init__(self, shape, acq, sigma_mm):
-        self.grid = CoarseGrid(shape, acq.voxel_size_mm, sigma_mm)
-
-    def __call__(self, signal):
-        """Smooth complex64 copy of ``signal`` up to a factor; 0 far from everything that is not."""
-        out = np.empty(signal.shape, np.complex64)
-        out.real = self._smooth(signal.real)
-        out.imag = self._smooth(signal.imag)
-        return out
-
-    def _smooth(self, part):
-        return self.grid.fine(self.grid.gaussian(self.grid.sums(part)))
+def _check(c, e, angle, size):
+    low, high = float(angle.min()), float(angle.max())
+    if max(-low, high) > TURN_RAD:
+        raise InputError(
+            f"Coil combination: Phase of each channel has values {low:.4g} to {high:.4g} in "
+            f"channel {c + 1}, echo {e + 1}; convert it to rad"
+        )
+    if size.min() < 0:
+        raise InputError(
+            "Coil combination: Magnitude of each channel has negative values in channel "
+            f"{c + 1}, echo {e + 1}; is this a phase image?"
+        )
 
 
 def combine(channels, sensitivity, params, progress):
@@ -119,8 +125,9 @@ def combine(channels, sensitivity, params, progress):
     Parameters
     ----------
     channels : Channels
-    sensitivity : callable(c, first_echo)
-        Complex sensitivity (K, J, I) of one channel, up to a factor common to all of them.
+    sensitivity : callable(c, read)
+        Returns a function of a slab: the complex sensitivity of channel c, up to a factor common
+        to all channels; ``read(e, slab)`` gives the signal of the channel.
     params : CombinationParams
     progress : Progress
 
@@ -130,30 +137,36 @@ def combine(channels, sensitivity, params, progress):
     """
     real, imag = (np.zeros((channels.echoes, *channels.shape), np.float32) for _ in range(2))
     norm, amount = (np.zeros(channels.shape, np.float32) for _ in range(2))
-    for c, echo in channels.each(progress.part(0, 0.9)):
-        signal = echo(0)
-        weight = sensitivity(c, signal)
-        np.conj(weight, out=weight)
-        norm += weight.real**2
-        norm += weight.imag**2
-        for e in range(channels.echoes):
-            signal = signal if e == 0 else echo(e)
-            signal *= weight
-            real[e] += signal.real
-            imag[e] += signal.imag
-            amount += np.abs(signal)
-    scale = np.zeros_like(norm)
-    np.divide(1, np.sqrt(norm, out=norm), out=scale, where=norm > 0)
-    together = np.zeros_like(norm)
-    for e in range(channels.echoes):
-        size = np.hypot(real[e], imag[e])
-        together += size
-        np.arctan2(imag[e], real[e], out=real[e])
-        np.multiply(size, scale, out=imag[e])
+    for c, read in channels.each(progress.part(0, 0.9)):
+        weights = sensitivity(c, read)
+        for slab in channels.slabs:
+            weight = np.conj(weights(slab))
+            norm[slab] += weight.real**2 + weight.imag**2
+            for e in range(channels.echoes):
+                signal = read(e, slab)
+                signal *= weight
+                real[e][slab] += signal.real
+                imag[e][slab] += signal.imag
+                amount[slab] += np.abs(signal)
+    together = _finish(real, imag, norm)
     phase, magnitude = real, imag
     _note_quality(phase, magnitude, together, amount, progress)
+    del together, amount, norm
     _remove_readout_phase(phase, magnitude, channels.acq, params, progress)
     return phase, magnitude
+
+
+def _finish(real, imag, norm):
+    """Turn the sums into phase and magnitude, in place; return ``sum_e |sum_c|``."""
+    scale = np.sqrt(norm, out=norm)
+    np.divide(1, scale, out=scale, where=scale > 0)
+    together = np.zeros_like(norm)
+    for re, im in zip(real, imag, strict=True):
+        size = np.hypot(re, im)
+        together += size
+        np.arctan2(im, re, out=re)
+        np.multiply(size, scale, out=im)
+    return together
 
 
 def _note_quality(phase, magnitude, together, amount, progress):

@@ -13,10 +13,11 @@ def reference_phases(channels, progress):
     phasors : (C,) complex64 of size 1
     """
     power = np.zeros(channels.shape, np.float32)
-    for _, echo in channels.each(progress.part(0, 0.5)):
-        power += np.abs(echo(0)) ** 2
-    around = _near_centre(power, channels.acq.voxel_size_mm)
-    parts = [echo(0)[around] for _, echo in channels.each(progress.part(0.5, 1.0))]
+    for _, read in channels.each(progress.part(0, 0.5)):
+        for slab in channels.slabs:
+            power[slab] += np.abs(read(0, slab)) ** 2
+    k, j, i = _near_centre(power, channels.acq.voxel_size_mm)
+    parts = [read(0, k)[:, j, i] for _, read in channels.each(progress.part(0.5, 1.0))]
     strongest = max(parts, key=lambda part: float(np.abs(part).sum()))
     products = np.array([np.vdot(strongest, part) for part in parts])
     sizes = np.abs(products)
@@ -32,10 +33,9 @@ def virtual_reference(channels, progress):
     """
     phasors = reference_phases(channels, progress.part(0, 0.7))
     reference = np.zeros(channels.shape, np.complex64)
-    for c, echo in channels.each(progress.part(0.7, 1.0)):
-        signal = echo(0)
-        signal *= np.conj(phasors[c])
-        reference += signal
+    for c, read in channels.each(progress.part(0.7, 1.0)):
+        for slab in channels.slabs:
+            reference[slab] += np.conj(phasors[c]) * read(0, slab)
     return reference
 
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..params import param
 from ..stage import Algorithm
-from ._channels import Channels, CombinationParams, SmoothMap, combine
+from ._channels import Channels, CombinationParams, combine
 from ._reference import virtual_reference
-from .virtualreference import unit_conjugate
+from .virtualreference import relative_to
 
 
 @dataclass(frozen=True)
@@ -54,30 +54,22 @@ def adaptive(coil_phase, coil_magnitude, acq, params, progress):
     .. [1] Walsh et al., Magn Reson Med 2000;43:682-690,
        doi:10.1002/(SICI)1522-2594(200005)43:5<682::AID-MRM10>3.0.CO;2-G
     """
-    channels = Channels(coil_phase, coil_magnitude, acq)
-    smooth = SmoothMap(channels.shape, acq, params.smoothing_mm)
+    channels = Channels(coil_phase, coil_magnitude, acq, params.smoothing_mm)
     image = virtual_reference(channels, progress.part(0, 0.3))
     step = 0.3 / params.iterations
     for n in range(params.iterations):
         part = progress.part(0.3 + n * step, 0.3 + (n + 1) * step)
-        image = _power_step(channels, smooth, unit_conjugate(image), part)
-    back = unit_conjugate(image)
-
-    def sensitivity(_, first_echo):
-        return smooth(first_echo * back)
-
-    return combine(channels, sensitivity, params, progress.part(0.6, 1.0))
+        image = _power_step(channels, relative_to(image, channels), part)
+    return combine(channels, relative_to(image, channels), params, progress.part(0.6, 1.0))
 
 
-def _power_step(channels, smooth, back, progress):
-    """The image combined with the sensitivities that the phase of the last image gives."""
+def _power_step(channels, sensitivity, progress):
+    """The first echo combined with sensitivities from the phase of the last image."""
     image = np.zeros(channels.shape, np.complex64)
-    for _, echo in channels.each(progress):
-        signal = echo(0)
-        weight = smooth(signal * back)
-        np.conj(weight, out=weight)
-        weight *= signal
-        image += weight
+    for c, read in channels.each(progress):
+        weights = sensitivity(c, read)
+        for slab in channels.slabs:
+            image[slab] += np.conj(weights(slab)) * read(0, slab)
     return image
 
 

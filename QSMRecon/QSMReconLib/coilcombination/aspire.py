@@ -42,7 +42,7 @@ def aspire(coil_phase, coil_magnitude, acq, params, progress):
     """
     first, second, ratio = _pair(acq)
     progress.note(echoes_used=(first + 1, second + 1))
-    channels = Channels(coil_phase, coil_magnitude, acq)
+    channels = Channels(coil_phase, coil_magnitude, acq, params.smoothing_mm)
     return combine_by_offsets(channels, (first, second), ratio, params, progress)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..stage import Algorithm
-from ._channels import Channels, CombinationParams, SmoothMap, combine
+from ._channels import Channels, CombinationParams, combine
 from ._reference import reference_phases
 
 
@@ -30,12 +30,11 @@ def hammond(coil_phase, coil_magnitude, acq, params, progress):
     ----------
     .. [1] Hammond et al., NeuroImage 2008;39:1682-1692, doi:10.1016/j.neuroimage.2007.10.037
     """
-    channels = Channels(coil_phase, coil_magnitude, acq)
+    channels = Channels(coil_phase, coil_magnitude, acq, params.smoothing_mm)
     phasors = reference_phases(channels, progress.part(0, 0.4))
-    smooth = SmoothMap(channels.shape, acq, params.smoothing_mm)
 
-    def sensitivity(c, first_echo):
-        return smooth(np.abs(first_echo)) * phasors[c]
+    def sensitivity(c, read):
+        return channels.smooth(lambda slab: phasors[c] * np.abs(read(0, slab)))
 
     return combine(channels, sensitivity, params, progress.part(0.4, 1.0))
 

@@ -6,7 +6,7 @@ from ..numerics.spanningtree import edge_costs, turns_along_tree
 from ..numerics.threshold import tissue_level
 from ..stage import Algorithm
 from ..units import TURN_RAD
-from ._channels import TISSUE, Channels, CombinationParams, SmoothMap, combine
+from ._channels import TISSUE, Channels, CombinationParams, combine
 
 
 def mcpc3ds(coil_phase, coil_magnitude, acq, params, progress):
@@ -41,7 +41,7 @@ def mcpc3ds(coil_phase, coil_magnitude, acq, params, progress):
     ----------
     .. [1] Eckstein et al., Magn Reson Med 2018;79:2996-3006, doi:10.1002/mrm.26963
     """
-    channels = Channels(coil_phase, coil_magnitude, acq)
+    channels = Channels(coil_phase, coil_magnitude, acq, params.smoothing_mm)
     second = 2 if acq.readout == "bipolar" else 1
     ratio = acq.te_s[0] / (acq.te_s[second] - acq.te_s[0])
     return combine_by_offsets(channels, (0, second), ratio, params, progress)
@@ -51,34 +51,38 @@ def combine_by_offsets(channels, pair, ratio, params, progress):
     """Combine with offsets ``phase_first - ratio growth`` from a pair of echoes."""
     first, second = pair
     inner = np.zeros(channels.shape, np.complex64)
-    for _, echo in channels.each(progress.part(0, 0.3)):
-        inner += np.conj(echo(first)) * echo(second)
-    back = _growth_phasor(inner, ratio)
+    for _, read in channels.each(progress.part(0, 0.3)):
+        for slab in channels.slabs:
+            inner[slab] += np.conj(read(first, slab)) * read(second, slab)
+    growth, tissue = _growth(inner, unwrap=abs(ratio - round(ratio)) > 1e-4)
+    del inner
     progress(0.4)
-    smooth = SmoothMap(channels.shape, channels.acq, params.smoothing_mm)
 
-    def sensitivity(c, first_echo):
-        signal = first_echo if first == 0 else channels.channel(c)(first)
-        return smooth(signal * back)
+    def sensitivity(_, read):
+        def without_growth(slab):
+            angle = np.float32(-ratio) * growth[slab]
+            signal = read(first, slab)
+            signal *= tissue[slab]
+            signal *= np.cos(angle) + np.complex64(1j) * np.sin(angle)
+            return signal
+
+        return channels.smooth(without_growth)
 
     return combine(channels, sensitivity, params, progress.part(0.4, 1.0))
 
 
-def _growth_phasor(inner, ratio):
-    """``exp(-i ratio growth)`` where there is tissue, 0 elsewhere; overwrites ``inner``."""
+def _growth(inner, unwrap):
+    """Phase that has grown between two echoes (rad), and where it is known."""
     weight = np.sqrt(np.abs(inner))
     tissue = weight > TISSUE * tissue_level(weight)
     growth = np.angle(inner)
-    if abs(ratio - round(ratio)) > 1e-4:
+    if unwrap and tissue.any():
         known = np.where(tissue, growth, np.float32(np.nan))
         costs = edge_costs(phase=known, magnitude=weight)
         turns, region = turns_along_tree(growth[tissue], tissue, costs)
         growth[tissue] += np.float32(TURN_RAD) * turns
         tissue[tissue] = region == 0
-    growth *= np.float32(-ratio)
-    np.multiply(np.cos(growth), tissue, out=inner.real)
-    np.multiply(np.sin(growth), tissue, out=inner.imag)
-    return inner
+    return growth, tissue
 
 
 ALGORITHM = Algorithm(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..stage import Algorithm
-from ._channels import Channels, CombinationParams, SmoothMap, combine
+from ._channels import Channels, CombinationParams, combine
 from ._reference import virtual_reference
 
 
@@ -32,21 +32,24 @@ def virtualreference(coil_phase, coil_magnitude, acq, params, progress):
     ----------
     .. [1] Parker et al., Magn Reson Med 2014;72:563-569, doi:10.1002/mrm.24932
     """
-    channels = Channels(coil_phase, coil_magnitude, acq)
-    back = unit_conjugate(virtual_reference(channels, progress.part(0, 0.5)))
-    smooth = SmoothMap(channels.shape, acq, params.smoothing_mm)
-
-    def sensitivity(_, first_echo):
-        return smooth(first_echo * back)
-
-    return combine(channels, sensitivity, params, progress.part(0.5, 1.0))
+    channels = Channels(coil_phase, coil_magnitude, acq, params.smoothing_mm)
+    reference = virtual_reference(channels, progress.part(0, 0.5))
+    return combine(channels, relative_to(reference, channels), params, progress.part(0.5, 1.0))
 
 
-def unit_conjugate(image):
-    """``conj(image) / |image|``, 0 where the image is 0; overwrites the image."""
+def relative_to(image, channels):
+    """Smooth sensitivities relative to the phase of an image, for :func:`combine`.
+
+    The image is overwritten.
+    """
     size = np.abs(image)
     np.conj(image, out=image)
-    return np.divide(image, size, out=image, where=size > 0)
+    back = np.divide(image, size, out=image, where=size > 0)
+
+    def sensitivity(_, read):
+        return channels.smooth(lambda slab: read(0, slab) * back[slab])
+
+    return sensitivity
 
 
 ALGORITHM = Algorithm(
