@@ -39,13 +39,18 @@ def _hide_or_show_children(box, collapsed):
     else:
         for child in box.__dict__.pop("_shown", []):
             child.show()
+    box.setMaximumHeight(box._header_height() if collapsed else _UNLIMITED)
     box.updateGeometry()
+
+
+_UNLIMITED = 16777215
 
 
 class _Collapsible:
     """Header with an arrow; a click on it folds and unfolds the content."""
 
     def _init_header(self):
+        self.setSizePolicy(qt.QSizePolicy.Preferred, qt.QSizePolicy.Preferred)
         self.setContentsMargins(0, self._header_height(), 0, 0)
 
     def _header_height(self):

@@ -23,9 +23,11 @@ def start():
     colors = logic.GetColorLogic()
     colors.SetMRMLScene(scene)
     colors.AddDefaultColorNodes()
-    logic.SetModuleLogic("Colors", colors)
     slicer.modules = sys.modules["slicer.modules"] = types.ModuleType("slicer.modules")
     slicer.moduleNames = types.ModuleType("slicer.moduleNames")
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())
+    legends = slicer.vtkSlicerColorLogic()
+    slicer.modules.colors = types.SimpleNamespace(name="colors", logic=lambda: legends)
     for name, class_name in LOGICS.items():
         module_logic = getattr(slicer, class_name)()
         module_logic.SetMRMLApplicationLogic(logic)

@@ -32,6 +32,8 @@ class qSlicerWidget(_FollowsScene, qt.QWidget):
 class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     """The C++ side of a module panel; ``self()`` is its Python side."""
 
+    isEntered = kept_property(bool, "isEntered", False)
+
     def self(self):
         return self.__dict__["_python"]
 

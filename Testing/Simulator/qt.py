@@ -23,11 +23,18 @@ _AS_THEY_ARE = (QtUiTools.QUiLoader, QtCore.QCoreApplication)
 _GONE_IN_QT6 = {"QDesktopWidget", "QRegExp", "QStringList"}
 
 
+_being_read = set()
+"""Where a property is a virtual method, Qt asks Python for an override while it is read."""
+
+
 class PythonQtManners:
     """Mixed into every class; see the text of the module."""
 
     _mrml_signals = frozenset()
     """Signatures with types that Qt's meta object does not know."""
+
+    _lenient = False
+    """Set while a .ui file is loaded: PySide6 then sets the children as attributes."""
 
     def __getattribute__(self, name):
         if name.startswith("_"):
@@ -39,9 +46,14 @@ class PythonQtManners:
         if name == "exec_":
             return super().__getattribute__("exec")
         name = "objectName" if name == "name" else name
-        if self._is_property(name):
+        reading = (id(self), name)
+        if reading in _being_read or not self._is_property(name):
+            return super().__getattribute__(name)
+        _being_read.add(reading)
+        try:
             return _QObject.property(self, name)
-        return super().__getattribute__(name)
+        finally:
+            _being_read.discard(reading)
 
     def __setattr__(self, name, value):
         if name.startswith("_"):
@@ -50,7 +62,7 @@ class PythonQtManners:
         name = "objectName" if name == "name" else name
         if self._is_property(name):
             self._set_property(name, value)
-        elif type(self).__module__ in ("qt", "ctk", "qmrml"):
+        elif type(self).__module__ in ("qt", "ctk", "qmrml") and not PythonQtManners._lenient:
             raise AttributeError(
                 f"{type(self).__name__} has no attribute {name!r}, and a C++ object gets no new one"
             )

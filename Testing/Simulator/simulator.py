@@ -196,7 +196,7 @@ def _make_widget(name):
         parent.__dict__["_python"] = widget
         setattr(slicer.modules, f"{name}Widget", widget)
         widget.setup()
-        if hasattr(widget, "enter"):
+        if parent.isEntered and hasattr(widget, "enter"):
             widget.enter()
 
     parent.__dict__["_make"] = make
@@ -209,6 +209,7 @@ def open_module(name):
     import slicer
 
     widget = slicer.util.getModuleWidget(name)
+    widget.parent.isEntered = True
     if hasattr(widget, "enter"):
         widget.enter()
     return widget
@@ -219,6 +220,7 @@ def close_module(name):
     import slicer
 
     widget = slicer.util.getModuleWidget(name)
+    widget.parent.isEntered = False
     if hasattr(widget, "exit"):
         widget.exit()
 

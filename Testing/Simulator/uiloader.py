@@ -1,6 +1,7 @@
 """Loads .ui files so that every widget is one of the stand-in classes."""
 
 import xml.etree.ElementTree as ElementTree
+from typing import ClassVar
 
 import ctk
 import qmrml
@@ -15,7 +16,7 @@ CUSTOM = ctk.WIDGETS | qmrml.WIDGETS
 class UiLoader(QUiLoader):
     """Honours the scene connections of the file exactly: one that is missing shows."""
 
-    _kept = []
+    _kept: ClassVar[list] = []
     """Python wrappers must outlive the loader."""
 
     def createWidget(self, class_name, parent=None, name=""):
@@ -46,7 +47,11 @@ class UiLoader(QUiLoader):
         buffer = QBuffer()
         buffer.setData(QByteArray(ElementTree.tostring(root)))
         buffer.open(QIODevice.ReadOnly)
-        widget = super().load(buffer, parent)
+        qt.PythonQtManners._lenient = True
+        try:
+            widget = super().load(buffer, parent)
+        finally:
+            qt.PythonQtManners._lenient = False
         for sender, receiver in scene_connections:
             source, target = (_named(widget, name) for name in (sender, receiver))
             source.__dict__.setdefault("_scene_receivers", []).append(target)

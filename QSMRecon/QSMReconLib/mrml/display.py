@@ -63,3 +63,44 @@ def _blue_white_red(scene, count=255):
         cold, warm = max(0.0, -t), max(0.0, t)
         table.SetColor(n, f"{t:.2f}", 1 - 0.8 * cold, 1 - 0.7 * (cold + warm), 1 - 0.8 * warm, 1)
     return scene.AddNode(table)
+
+
+def own_window(node):
+    """(low, high) for a volume of unknown scale: from zero to a bright voxel."""
+    array = slicer.util.arrayFromVolume(node)[::4, ::4, ::4]
+    return 0.0, float(np.percentile(array, 99.5)) or 1.0
+
+
+def to_slice_views(node, mask=None):
+    """Show a map, and the outline of a mask, in all slice views, linked; with a colour legend."""
+    scene = slicer.mrmlScene
+    count = scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")
+    for n in range(count):
+        scene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode").SetLinkedControl(True)
+    slicer.util.setSliceViewerLayers(
+        background=node, foreground=None, label=mask, fit=True, rotateToVolumePlane=count > 0
+    )
+    _legend(node)
+
+
+def outline(mask):
+    """Show the outline of a mask over what the slice views show."""
+    scene = slicer.mrmlScene
+    slicer.util.setSliceViewerLayers(label=mask, labelOpacity=0.6)
+    for n in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
+        scene.GetNthNodeByClass(n, "vtkMRMLSliceNode").SetUseLabelOutline(True)
+
+
+def _legend(node):
+    """Give a map its legend and take the others away."""
+    logic = slicer.modules.colors.logic()
+    for other in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+        other.SetVisibility(other.GetDisplayableNode() is node)
+    unit = node.GetVoxelValueUnits()
+    if unit is None:
+        return
+    legend = logic.GetColorLegendDisplayNode(node) or logic.AddDefaultColorLegendDisplayNode(node)
+    legend.SetTitleText(f"{node.GetName()} ({unit.GetCodeMeaning()})")
+    legend.SetLabelFormat("%.3g")
+    legend.SetNumberOfLabels(5)
+    legend.SetVisibility(True)

@@ -26,6 +26,9 @@ ATTRIBUTES = {
     "phase_scale": "QSM.PhaseScale",
     "phase_sign": "QSM.PhaseSign",
 }
+SCAN = "QSM.Scan"
+"""Attribute with further DICOM/BIDS keywords of the scan, as JSON."""
+
 LISTS = ("te_s", "b0_direction_ras")
 TEXTS = ("readout", "phase_scale")
 SIDECAR = {

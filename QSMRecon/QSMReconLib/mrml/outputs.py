@@ -104,13 +104,36 @@ def _annotate(node, image, scan, texts, sources):
     for name, text in texts.items():
         node.SetAttribute(name, text)
     facts.set_facts(node, **scan.facts)
+    kept = next((t for s in sources for n in s.nodes if (t := n.GetAttribute(facts.SCAN))), None)
+    node.SetAttribute(facts.SCAN, kept) if kept else node.RemoveAttribute(facts.SCAN)
     for source in sources:
         role = REFERENCE.format(source.image.name)
         node.RemoveNodeReferenceIDs(role)
         for used in source.nodes:
             if used.GetScene() is node.GetScene() and used is not node:
                 node.AddNodeReferenceID(role, used.GetID())
+    _keep_origin(node, sources)
     node.EndModify(modifying)
+
+
+def _keep_origin(node, sources):
+    """A node made of results of a scan refers to the phase of the scan, too."""
+    role = REFERENCE.format("phase")
+    if node.GetNodeReference(role) is None:
+        origins = [used.GetNodeReference(role) for s in sources for used in s.nodes]
+        origin = next((o for o in origins if o is not None), None)
+        node.SetNodeReferenceID(role, origin.GetID() if origin is not None else None)
+
+
+def of_scan(phase):
+    """Output nodes of the scene that were made of this phase, the newest of each image."""
+    scene, found = slicer.mrmlScene, {}
+    for n in range(scene.GetNumberOfNodes()):
+        node = scene.GetNthNode(n)
+        name = node.GetAttribute(IMAGE)
+        if name and node.GetNodeReference(REFERENCE.format("phase")) is phase:
+            found[name] = node
+    return found
 
 
 def _inputs_of(name, checksums):

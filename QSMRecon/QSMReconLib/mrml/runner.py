@@ -11,8 +11,8 @@ from ..errors import Cancelled, InputError
 from ..pipeline import run as run_pipeline
 from ..recipe import Recipe, Step
 from ..stages import STAGES, stage
-from . import outputs, worker
-from .facts import ATTRIBUTES, acquisition
+from . import history, outputs, worker
+from .facts import ATTRIBUTES, SCAN, acquisition
 from .sources import checksum, collect
 from .understanding import understand
 from .volumes import affine_ras, geometry
@@ -70,7 +70,6 @@ def run(
     wanted = [i for step in steps for i in stage(step.stage).outputs if i.name not in given]
     if not keep_all and len(steps) > 1:
         wanted = [i for i in wanted if i.name not in BULKY]
-    texts = {outputs.RECIPE: json.dumps(recipe.as_dict())}
     options = {"start_from": start_from, "stop_after": stop_after}
     watch = _SceneWatch()
 
@@ -83,7 +82,9 @@ def run(
         watch.stop()
     if watch.happened:
         raise Cancelled("The scene was closed during the run; nothing was written")
-    texts[outputs.RUN] = json.dumps(provenance(recipe, outcome, acq, _names(sources)))
+    recipe, outcome = history.completed(recipe, outcome, sources)
+    record = provenance(recipe, outcome, acq, _names(sources), scan_facts(sources))
+    texts = {outputs.RECIPE: json.dumps(recipe.as_dict()), outputs.RUN: json.dumps(record)}
     folder = outputs.FOLDER.format(recipe.title)
     return outputs.write(prepared, targets, scan, texts, sources, checksums, folder)
 
@@ -192,6 +193,12 @@ def _checked_targets(targets, sources):
 
 def _ms(te_s):
     return ", ".join(f"{1000 * t:.4g}" for t in te_s)
+
+
+def scan_facts(sources):
+    """Facts of the scan for the methods text (RepetitionTime, Manufacturer, ...), if kept."""
+    texts = [node.GetAttribute(SCAN) for s in sources for node in s.nodes]
+    return json.loads(next((t for t in texts if t), "{}"))
 
 
 def _names(sources):
