@@ -61,3 +61,10 @@ def test_the_offset_is_free(offset):
     field, _, magnitude, mask, acq = scan()
     total, _, _ = fit("nonlinear", true_phase(field, TE_S, offset), magnitude, mask, acq)
     np.testing.assert_allclose(total[mask], field[mask], atol=0.02)
+
+
+def test_a_turn_of_one_echo_costs_no_reliability():
+    _, unwrapped, magnitude, mask, acq = scan(noise=0.005)
+    unwrapped[3, 10:14, 12] += np.float32(2 * np.pi)
+    reliability = fit("nonlinear", unwrapped, magnitude, mask, acq)[2]
+    assert reliability[10:14, 12][mask[10:14, 12]].min() > 0.9

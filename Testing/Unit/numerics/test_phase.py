@@ -120,3 +120,12 @@ def test_voxel_quality_in_a_mask_sees_nothing_outside():
     assert expected[mask][1:].min() > 0.9
     assert not expected[~mask].any()
     assert expected[0, 0, 0] == 0
+
+
+def test_voxel_quality_sees_the_magnitude_of_the_echo_it_judges():
+    phase = np.zeros((2, 8, 8, 8), np.float32)
+    magnitude = np.ones_like(phase)
+    magnitude[1, :, :, 4:] = 0.3
+    first, second = (voxel_quality(phase, magnitude, (0.005, 0.01), e)[4, 4] for e in (0, 1))
+    assert first[3] > 0.95
+    assert second[3] < 0.9

@@ -74,3 +74,17 @@ def test_the_means_of_the_echoes_grow_with_the_echo_time():
     means = unwrapped[:, mask].mean(axis=1)
     assert abs(means[0]) <= np.pi
     assert np.abs(np.diff(means, 2)).max() <= 2 * np.pi
+
+
+def test_a_constant_added_to_the_phase_changes_the_level_only():
+    shape = (25, 34, 31)
+    mask = ball(shape, 14)
+    acq = acquisition(te_s=TE_S[:1])
+    results = []
+    for constant in (0.0, 2.5):
+        phase, _ = echoes(field_of(shape, (1.0,) * 3), TE_S[:1], 1.0, constant)
+        unwrapped, _ = unwrap(phase, mask, acq)
+        results.append(unwrapped)
+        rest = np.exp(1j * (unwrapped - phase)[:, mask]).mean()
+        assert abs(np.angle(rest)) < 1e-3
+    assert np.ptp((results[1] - results[0])[:, mask]) < 1e-3
