@@ -49,10 +49,11 @@ def bestpath(phase, magnitude, mask, acq, params, progress):
     def in_space(phase, _magnitude, voxels, echo):
         # One voxel of margin: at the sides of the array the package draws reliabilities at random.
         outside = np.pad(~voxels.mask, 1, constant_values=True)
-        wrapped = np.ma.masked_array(np.pad(phase[echo], 1), outside)
+        values = voxels.take_from_box(phase[echo])
+        wrapped = np.ma.masked_array(np.pad(voxels.put_in_box(values), 1), outside)
         unwrapped = unwrap_phase(wrapped, rng=0).data[1:-1, 1:-1, 1:-1]
         steps = voxels.take_from_box(unwrapped).astype(np.float32)
-        turns = nearest_turns(steps - voxels.take_from_box(phase[echo])).astype(np.int32)
+        turns = nearest_turns(steps - values).astype(np.int32)
         region = voxels.take_from_box(ndimage.label(voxels.mask)[0])
         by_size = np.argsort(-np.bincount(region), kind="stable")
         return turns, np.argsort(by_size)[region]
