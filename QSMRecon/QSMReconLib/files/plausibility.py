@@ -9,7 +9,8 @@ COARSE_MM = 3.5
 FILTER_MM = 15.0
 SMOOTH_RAD, DETAIL_RAD = 0.2, 0.25
 """Phase is filtered if less than the first is left over ``FILTER_MM`` and more than the second
-over ``COARSE_MM``. Heads have 0.6 or more left, filtered ones 0.02 to 0.18 with detail from 0.45."""
+over ``COARSE_MM``. Heads have 0.6 or more left; filtered ones 0.02 to 0.18, with detail from 0.45.
+"""
 
 
 def coarse(image, factors):
