@@ -1,4 +1,4 @@
-"""From a label volume to segments, and from a map and segments to the table of structures."""
+"""From a label volume to segments on the grid of the map: one per structure and side."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 from QSMReconLib.errors import InputError
-from QSMReconLib.units import ppm_to_ppb
 
 from .labels import labels_for
-from .measures import MEASURES, Region
+from .resample import shares_on_grid
 from .sides import midplane, positions_ras
 from .structures import BY_ABBREVIATION, Structure, children
-from .tables import SegmentTable
 
 SIDE_ORDER = ("left", "right", "both")
 
@@ -35,8 +33,8 @@ class Segment:
         return self.structure.name + ("" if self.side == "both" else f", {self.side}")
 
 
-def segments_from_labels(labels, names=None, table=None, affine_ras=None):
-    """Segments of a label volume on the grid of the map.
+def segments_from_labels(labels, names=None, table=None, affine_ras=None, onto=None):
+    """Segments of a label volume.
 
     Parameters
     ----------
@@ -47,6 +45,9 @@ def segments_from_labels(labels, names=None, table=None, affine_ras=None):
     affine_ras : (4, 4) array, optional
         Voxel (i, j, k) to world RAS in mm. With it, paired structures that have one label for both
         sides are divided at the plane midway between their halves.
+    onto : (shape (K, J, I), affine_ras), optional
+        Grid of the map, where it is another one than that of the labels; the segments then hold
+        the share of each voxel of the map that they cover.
 
     Returns
     -------
@@ -54,11 +55,15 @@ def segments_from_labels(labels, names=None, table=None, affine_ras=None):
     """
     values = _whole_numbers(labels)
     found = labels_for(np.unique(values[values > 0]), names, table)
-    boxes = ndimage.find_objects(values)
-    segments = [
-        Segment(f.structure, f.side, boxes[f.value - 1], values[boxes[f.value - 1]] == f.value)
-        for f in found
-    ]
+    if onto is None:
+        boxes = ndimage.find_objects(values)
+        covered = {
+            f.value: (boxes[f.value - 1], values[boxes[f.value - 1]] == f.value) for f in found
+        }
+    else:
+        covered = shares_on_grid(values, affine_ras, [f.value for f in found], *onto)
+        affine_ras = onto[1]
+    segments = [Segment(f.structure, f.side, *covered[f.value]) for f in found]
     return complete(divide_sides(_merged(segments), affine_ras))
 
 
@@ -169,101 +174,3 @@ def _in_order(segments):
             SIDE_ORDER.index(s.side),
         ),
     )
-
-
-def segment_table(chi_ppm, segments, voxel_size_mm, brain=None, facts=None):
-    """Measure every segment on a susceptibility map.
-
-    Parameters
-    ----------
-    chi_ppm : (K, J, I) float, susceptibility in ppm
-    segments : list of Segment
-    voxel_size_mm : (k, j, i) in mm
-    brain : (K, J, I) bool, optional
-        Where the map is valid. Without it: the map without its background of zeros.
-    facts : dict, optional
-        Goes into the data dictionary (reference, sources, ...).
-
-    Returns
-    -------
-    table : SegmentTable, first row the whole brain, then the structures in fixed order
-
-    Raises
-    ------
-    InputError
-        Every problem at once; see ``_problems``.
-    """
-    chi = np.asarray(chi_ppm)
-    if chi.ndim != 3:
-        raise InputError(f"Susceptibility: a map has three axes, this one has shape {chi.shape}")
-    covered, source = valid_region(chi, brain)
-    segments = [s for s in segments if s.structure.in_brain]
-    problems = list(_problems(chi, segments, covered))
-    if problems:
-        raise InputError.from_problems("Segmentation", problems)
-    voxel_ml = float(np.prod(voxel_size_mm)) / 1000
-    whole = Segment(BY_ABBREVIATION["WB"], "both", tuple(slice(0, n) for n in chi.shape), covered)
-    rows = [_row(chi, s, covered, voxel_ml) for s in (whole, *segments)]
-    return SegmentTable(rows, MEASURES, {"WholeBrain": source, **(facts or {})})
-
-
-def valid_region(chi, brain=None):
-    """``(mask, sentence)``: the voxels where the map has values, and how that was decided."""
-    if brain is not None:
-        brain = np.asarray(brain)
-        if brain.shape != chi.shape:
-            raise InputError(
-                f"Brain mask has {brain.shape} voxels but the map has {chi.shape}; "
-                "give a mask on the grid of the map"
-            )
-        brain = np.nan_to_num(brain) != 0
-        if not brain.any():
-            raise InputError("Brain mask is empty")
-        return brain, "the given mask"
-    nonzero = np.nan_to_num(chi) != 0
-    if not nonzero.any():
-        raise InputError("Susceptibility: the map is zero everywhere")
-    if nonzero.mean() > 0.98:
-        return np.ones(chi.shape, bool), (
-            "the whole image: the map has no background of zeros and no mask was given"
-        )
-    return ndimage.binary_fill_holes(nonzero), "the map without its background of zeros"
-
-
-def _problems(chi, segments, covered):
-    """Sentences about segments that cannot be measured."""
-    if not segments:
-        yield "it has no segment inside a brain"
-    broken = ~np.isfinite(chi)
-    if count := np.count_nonzero(broken & covered):
-        yield (
-            f"the map has {count} NaN or infinite voxels inside the brain; "
-            "repair it or give a mask that leaves them out"
-        )
-    for s in segments:
-        if any(b.stop > n for b, n in zip(s.box, chi.shape, strict=True)):
-            yield f"{s.title} lies outside the grid of the map; resample it to the map's grid"
-            continue
-        count = np.count_nonzero(s.weight)
-        inside = np.count_nonzero(s.weight * covered[s.box])
-        if count == 0:
-            yield f"{s.title} is empty; draw it or remove it"
-        elif inside == 0:
-            yield f"{s.title} lies outside the map ({count} voxels, none in the brain); remove it"
-        elif inside == 1:
-            yield f"{s.title} has only one voxel in the map, too few to measure; remove it"
-
-
-def _row(chi, segment, covered, voxel_ml):
-    weight = (segment.weight * covered[segment.box]).astype(float)
-    used = weight > 0
-    values = ppm_to_ppb(chi[segment.box][used].astype(float))
-    volume = float(segment.weight.sum(dtype=float)) * voxel_ml
-    region = Region(values, weight[used], volume, voxel_ml)
-    structure = segment.structure
-    head = {
-        "structure": structure.abbreviation,
-        "name": structure.name,
-        "side": segment.side,
-    }
-    return head | {m.id: m.compute(region) for m in MEASURES}

@@ -1,18 +1,15 @@
 """Image files for the statistics: maps with a known unit, label volumes and masks on one grid."""
 
-import gzip
-import json
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from QSMReconLib.errors import InputError
+from QSMReconLib.files import nifti
+from QSMReconLib.files.sidecar import read_sidecar
 
 UNITS = {"ppm": 1.0, "ppb": 1e-3}
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz")
-_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -38,66 +35,17 @@ class Volume:
         return tuple(np.linalg.norm(self.affine_ras[:3, :3], axis=0)[::-1])
 
 
-def stem(path):
-    """Path without its image suffix."""
-    text = str(path)
-    for suffix in SUFFIXES:
-        if text.lower().endswith(suffix):
-            return Path(text[: -len(suffix)])
-    return Path(text)
-
-
 def read_volume(path, label):
-    """Read an image with SimpleITK; ``label`` names it in messages."""
-    import SimpleITK as sitk
-
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{label}: there is no file {path}")
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    """Read a three-dimensional image; ``label`` names it in messages."""
     try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError:
-        raise InputError(f"{label}: {path} is not an image that can be read") from None
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise InputError(f"{label}: {path} is not a single three-dimensional image")
-    affine = np.eye(4)
-    direction = np.reshape(image.GetDirection(), (3, 3))
-    affine[:3, :3] = direction * np.array(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
-    array = with_nonfinite(sitk.GetArrayFromImage(image), path)
-    return Volume(array, _TO_RAS @ affine, path, read_sidecar(path))
-
-
-def with_nonfinite(array, path):
-    """Put NaN back where a NIfTI file has NaN or infinity: ITK reads those voxels as zero."""
-    name = str(path).lower()
-    if array.dtype.kind != "f" or not name.endswith((".nii", ".nii.gz")):
-        return array
-    data = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
-    order = "<" if struct.unpack("<i", data[:4])[0] in (348, 540) else ">"
-    first_is_348 = struct.unpack(order + "i", data[:4])[0] == 348
-    kind_at, start_at, start_type = (70, 108, "f") if first_is_348 else (12, 168, "q")
-    kind = struct.unpack(order + "h", data[kind_at : kind_at + 2])[0]
-    width = struct.calcsize(start_type)
-    start = int(struct.unpack(order + start_type, data[start_at : start_at + width])[0])
-    if kind not in (16, 64):
-        return array
-    raw = np.frombuffer(data, order + {16: "f4", 64: "f8"}[kind], array.size, start)
-    broken = ~np.isfinite(raw).reshape(array.shape)
-    return np.where(broken, array.dtype.type(np.nan), array) if broken.any() else array
-
-
-def read_sidecar(path):
-    """The JSON beside an image as a dict; empty if there is none."""
-    sidecar = Path(f"{stem(path)}.json")
-    if not sidecar.is_file():
-        return {}
-    try:
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise InputError(f"{sidecar}: is not valid JSON; repair or remove it") from None
-    return content if isinstance(content, dict) else {}
+        image = nifti.read(path)
+        sidecar = read_sidecar(path)
+    except InputError as error:
+        raise InputError(f"{label}: {error}") from None
+    if len(image.stored) != 1:
+        raise InputError(f"{label}: {path} has {len(image.stored)} volumes; give one of them")
+    array = image.array if image.is_scaled else image.stored[0]
+    return Volume(array, image.geometry.affine, Path(path), sidecar)
 
 
 def read_map(path, unit=None):
@@ -134,7 +82,7 @@ def _check_plausible(array_ppm, unit, path):
     low, high = np.percentile(values, (5, 95))
     spread = (high - low) / 3.29
     other = {"ppm": "ppb", "ppb": "ppm"}[unit]
-    wrong = spread > 2.0 if unit == "ppm" else 0 < spread < 2e-3 * 1e-1
+    wrong = spread > 2.0 if unit == "ppm" else 0 < spread < 2e-4
     if wrong:
         raise InputError(
             f"Susceptibility map {path}: values from {low / UNITS[unit]:.3g} to "
@@ -152,14 +100,14 @@ def same_grid(a, b, tolerance_mm=0.1):
     return np.abs((a.affine_ras - b.affine_ras) @ corners.T).max() < tolerance_mm
 
 
-def require_same_grid(volume, chi, label):
-    """Refuse a volume on another grid than the map, saying what differs."""
-    if same_grid(volume, chi):
-        return
-    raise InputError(
-        f"{label} {volume.path} is on another grid than the map "
-        f"({_grid(volume)} against {_grid(chi)}); resample it to the map's grid"
-    )
+def on_grid_of(volume, chi, label):
+    """Array of a mask or map on the grid of ``chi``; refuses one on another grid."""
+    if not same_grid(volume, chi):
+        raise InputError(
+            f"{label} {volume.path} is on another grid than the map "
+            f"({_grid(volume)} against {_grid(chi)}); resample it to the map's grid"
+        )
+    return volume.array
 
 
 def _grid(volume):

@@ -5,7 +5,8 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from QSMStatsLib.segments import segment_table, segments_from_labels  # noqa: E402
+from QSMStatsLib.segments import segments_from_labels  # noqa: E402
+from QSMStatsLib.segmenttable import segment_table  # noqa: E402
 
 
 @pytest.fixture

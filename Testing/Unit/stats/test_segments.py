@@ -6,7 +6,8 @@ from scipy import ndimage
 
 from QSMReconLib.errors import InputError
 from QSMStatsLib.labels import LABEL_TABLES, labels_for, read_names, recognised_table
-from QSMStatsLib.segments import segment_table, segments_from_labels
+from QSMStatsLib.segments import segments_from_labels
+from QSMStatsLib.segmenttable import segment_table
 from QSMStatsLib.sides import midplane
 from QSMStatsLib.structures import find_structure
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -95,6 +96,7 @@ def bad_inputs(folder, chi, labels):
     (folder / "lying.json").write_text('{"Units": "ppb"}')
     save(labels[1:], folder / "small.nii.gz")
     save(labels, folder / "moved.nii.gz", origin=(-9.0, 5.0, 3.0))
+    save(labels, folder / "far.nii.gz", origin=(900.0, 5.0, 3.0))
     broken = chi.copy()
     broken[4, 5, 5] = np.nan
     save(broken, folder / "nan.nii.gz")
@@ -108,23 +110,24 @@ def bad_inputs(folder, chi, labels):
         ({"chi": "ppb.nii.gz"}, "not plausible in ppm; are they ppb\\? Say --unit ppb"),
         ({"chi": "lying.nii.gz"}, "are they ppm\\?"),
         ({"chi": "odd.nii.gz"}, "says the unit is 'Hz'"),
-        ({"labels": "small.nii.gz"}, "is on another grid than the map"),
-        ({"labels": "moved.nii.gz"}, "is on another grid than the map"),
+        ({"labels": "far.nii.gz"}, "does not meet the map in space"),
+        ({"mask": "small.nii.gz"}, "Brain mask .* is on another grid than the map"),
+        ({"exclude": "moved.nii.gz"}, "Exclusion mask .* is on another grid than the map"),
         ({"chi": "nan.nii.gz"}, "1 NaN"),
-        ({"chi": "four.nii.gz"}, "not a single three-dimensional image"),
-        ({"chi": "text.nii.gz"}, "not an image"),
-        ({"chi": "missing.nii.gz"}, "there is no file"),
+        ({"chi": "four.nii.gz"}, "has 24 volumes"),
+        ({"chi": "text.nii.gz"}, "Susceptibility map: .*text.nii.gz"),
+        ({"chi": "missing.nii.gz"}, "there is no such file"),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_written(case, capsys, options, message):
     folder, chi, labels = case
     bad_inputs(folder, chi, labels)
-    assert run(folder, **options) == 1
+    more = [x for n in ("mask", "exclude") if n in options for x in (f"--{n}", folder / options[n])]
+    files = {n: options[n] for n in ("chi", "labels") if n in options}
+    assert run(folder, *more, **files) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
-    import re
-
     assert re.search(message, error), error
     assert not (folder / "out").exists()
 
@@ -162,3 +165,31 @@ def test_a_name_that_does_not_end_in_tsv_is_refused(case, capsys):
     chi = [str(folder / "sub-1_Chimap.nii.gz"), "--segmentation", str(folder / "dseg.nii.gz")]
     assert main([*chi, *out]) == 1
     assert ".tsv" in capsys.readouterr().err
+
+
+def test_labels_on_another_grid_are_resampled(case):
+    folder, chi, labels = case
+    fine = labels.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    save(fine, folder / "fine.nii.gz", (0.5, 0.75, 1.0), (-10.25, 4.625, 2.5))
+    assert run(folder, "--names", folder / "dseg.tsv", labels="fine.nii.gz") == 0
+    row = next(r for r in rows(folder) if r["side"] == "left")
+    x = 1000 * chi[labels == 2].astype(float)
+    assert float(row["mean_ppb"]) == pytest.approx(x.mean(), rel=1e-6)
+    assert float(row["volume_ml"]) == pytest.approx(x.size * 3e-3, rel=1e-6)
+
+
+def test_further_options_reach_the_table(case):
+    folder, _, _ = case
+    save(np.full(SHAPE, 20, np.float32), folder / "r2s.nii.gz")
+    more = ("--r2star", folder / "r2s.nii.gz", "--high-iron", 30, "--iron-slope", 0.5)
+    assert run(folder, *more, "--iron-offset", -10, "--reference", "WB", "--erode", 1.2) == 0
+    brain, row = rows(folder)[0], rows(folder)[-1]
+    assert float(brain["mean_ppb"]) == pytest.approx(0, abs=1e-9)
+    assert float(row["r2star_mean"]) == pytest.approx(20)
+    iron = (float(row["mean_ppb"]) + 10) / 0.5
+    assert float(row["iron_mg_per_kg"]) == pytest.approx(iron)
+    assert float(row["high_iron_ml"]) < float(row["volume_ml"])
+    dictionary = json.loads((folder / "out" / "table.json").read_text())
+    assert dictionary["IronCalibration"]["SlopePpbPerMgPerKg"] == 0.5
+    assert dictionary["Reference"] == "mean of Whole brain"
+    assert dictionary["ErosionMm"] == 1.2
