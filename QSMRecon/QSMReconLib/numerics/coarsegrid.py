@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
+from scipy.sparse import csr_array
 
 _POINTS_PER_SIGMA = 1.5
 
@@ -24,9 +25,9 @@ class CoarseGrid:
             centres = block * np.arange(-(-n // block)) + (block - 1) / 2
             distance = (centres[:, np.newaxis] - centres) * (size / sigma_mm)
             self._block.append(block)
-            self._gaussians.append(np.exp(-0.5 * distance**2).astype(np.float32))
+            self._gaussians.append(_sparse(np.exp(-0.5 * distance**2), 1e-6))
             self._splines.append(_spline(centres, n))
-        self.shape = tuple(len(g) for g in self._gaussians)
+        self.shape = tuple(g.shape[0] for g in self._gaussians)
 
     def sums(self, volume):
         """Sum of each block of a (K, J, I) volume."""
@@ -49,14 +50,20 @@ def _spline(centres, n):
     degree = min(3, len(centres) - 1)
     degree -= degree == 2
     if degree < 1:
-        return np.ones((n, 1), np.float32)
-    spline = make_interp_spline(centres, np.eye(len(centres)), k=degree)
-    return spline(np.arange(n)).astype(np.float32)
+        return csr_array(np.ones((n, 1), np.float32))
+    matrix = make_interp_spline(centres, np.eye(len(centres)), k=degree)(np.arange(n))
+    matrix[np.abs(matrix) < 1e-3] = 0
+    return _sparse(matrix / matrix.sum(axis=1, keepdims=True), 0)
+
+
+def _sparse(matrix, threshold):
+    """Without small values: one thread is enough, which costs less than waiting for others."""
+    return csr_array(np.where(np.abs(matrix) > threshold, matrix, 0).astype(np.float32))
 
 
 def _apply(matrices, x):
-    """Multiply each axis of ``x`` by its matrix."""
-    along_k, along_j, along_i = matrices
-    x = along_k @ x.reshape(x.shape[0], -1)
-    x = along_j @ x.reshape(len(along_k), along_j.shape[1], along_i.shape[1])
-    return x @ along_i.T
+    """Multiply each axis of ``x`` by its matrix, the last axis first."""
+    for matrix in reversed(matrices):
+        x = np.moveaxis(x, -1, 0)
+        x = (matrix @ x.reshape(len(x), -1)).reshape(-1, *x.shape[1:])
+    return x
