@@ -422,6 +422,27 @@ def test_changes_of_the_recipe_show_in_the_methods_text(data, tmp_path):
     assert "Fast preview with inversion.threshold=0.1" in text
 
 
+def test_what_is_stated_reaches_the_run(data, tmp_path):
+    stated = "--echo-times 0.005 0.015 --field-strength 2.9 --center-frequency 123.2e6".split()
+    stated += "--readout bipolar --phase-sign 1 --phase-scale rad --echoes 1 3".split()
+    stated += "--accept echo-order filtered-phase --stop-after unwrapping".split()
+    assert run(data, tmp_path / "o", *stated) == 0
+    known = record(tmp_path / "o")
+    assert known["identity"]["statements"] == {
+        "te_s": [0.005, 0.015],
+        "b0_tesla": 2.9,
+        "center_frequency_hz": 123.2e6,
+        "readout": "bipolar",
+        "phase_sign": 1,
+        "phase_scale": "rad",
+        "echoes": [1, 3],
+        "accept": ["echo-order", "filtered-phase"],
+    }
+    assert known["acquisition"]["readout"] == "bipolar"
+    assert known["acquisition"]["te_s"] == [0.005, 0.015]
+    assert known["acquisition"]["center_frequency_hz"] == 123.2e6
+
+
 def test_a_plain_folder_with_stated_facts_runs(data, tmp_path):
     phase, magnitude, scene = scan()
     folder = tmp_path / "scan 7"
