@@ -15,23 +15,27 @@ class CoarseGrid:
     shape : (K, J, I)
     voxel_size_mm : three numbers
     sigma_mm : standard deviation of the Gaussian
+
+    Attributes
+    ----------
+    block : voxels of a block along k, j and i
     """
 
     def __init__(self, shape, voxel_size_mm, sigma_mm):
         self.fine_shape = shape
-        self._block, self._gaussians, self._splines = [], [], []
+        self.block, self._gaussians, self._splines = [], [], []
         for n, size in zip(shape, voxel_size_mm, strict=True):
             block = max(1, int(sigma_mm / _POINTS_PER_SIGMA / size))
             centres = block * np.arange(-(-n // block)) + (block - 1) / 2
             distance = (centres[:, np.newaxis] - centres) * (size / sigma_mm)
-            self._block.append(block)
+            self.block.append(block)
             self._gaussians.append(_sparse(np.exp(-0.5 * distance**2), 1e-6))
             self._splines.append(_spline(centres, n))
         self.shape = tuple(g.shape[0] for g in self._gaussians)
 
     def sums(self, volume):
-        """Sum of each block of a (K, J, I) volume."""
-        for axis, block in enumerate(self._block):
+        """Sum of each block of a (K, J, I) volume, or of a slab of whole blocks along k."""
+        for axis, block in enumerate(self.block):
             starts = np.arange(0, volume.shape[axis], block)
             volume = np.add.reduceat(volume, starts, axis=axis)
         return volume
@@ -40,9 +44,10 @@ class CoarseGrid:
         """Convolve with the Gaussian; nothing lies outside."""
         return _apply(self._gaussians, blocks)
 
-    def fine(self, blocks):
-        """Values at the voxels from values at the centres of the blocks, by cubic splines."""
-        return _apply(self._splines, blocks)
+    def fine(self, blocks, k=slice(None)):
+        """Values at the voxels of a slab from values at the centres of all blocks, by splines."""
+        along_k, along_j, along_i = self._splines
+        return _apply((along_k[k], along_j, along_i), blocks)
 
 
 def _spline(centres, n):
