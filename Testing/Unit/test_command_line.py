@@ -423,9 +423,27 @@ def test_changes_of_the_recipe_show_in_the_methods_text(data, tmp_path):
 
 
 def test_what_is_stated_reaches_the_run(data, tmp_path):
-    stated = "--echo-times 0.005 0.015 --field-strength 2.9 --center-frequency 123.2e6".split()
-    stated += "--readout bipolar --phase-sign 1 --phase-scale rad --echoes 1 3".split()
-    stated += "--accept echo-order filtered-phase --stop-after unwrapping".split()
+    stated = [
+        "--echo-times",
+        "0.005",
+        "0.015",
+        "--field-strength",
+        "2.9",
+        "--center-frequency",
+        "123.2e6",
+    ]
+    stated += [
+        "--readout",
+        "bipolar",
+        "--phase-sign",
+        "1",
+        "--phase-scale",
+        "rad",
+        "--echoes",
+        "1",
+        "3",
+    ]
+    stated += ["--accept", "echo-order", "filtered-phase", "--stop-after", "unwrapping"]
     assert run(data, tmp_path / "o", *stated) == 0
     known = record(tmp_path / "o")
     assert known["identity"]["statements"] == {
