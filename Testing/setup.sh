@@ -13,7 +13,12 @@ as_root() { # system packages need root; without it, say what is missing
   fi
 }
 
-has_library() { ldconfig -p 2>/dev/null | grep -q "$1"; }
+is_there() { # a shared library by name, or a file by path
+  case $1 in
+    /*) [ -e "$1" ] ;;
+    *) ldconfig -p 2>/dev/null | grep -q "$1" ;;
+  esac
+}
 
 if ! command -v "$PYTHON" >/dev/null 2>&1 || ! "$PYTHON" -c 'import ensurepip' 2>/dev/null; then
   as_root python3 python3-venv
@@ -26,8 +31,8 @@ PY
 
 if [ -f "Testing/$1.apt" ]; then
   missing=""
-  while read -r library package; do
-    has_library "$library" || missing="$missing $package"
+  while read -r needed package; do
+    is_there "$needed" || missing="$missing $package"
   done < "Testing/$1.apt"
   # shellcheck disable=SC2086
   [ -z "$missing" ] || as_root $missing
