@@ -66,6 +66,8 @@ def text_of(value):
     """A cell as BIDS wants it: n/a for what is not known, numbers with nine digits."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "n/a"
+    if value == "":
+        return "n/a"
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
@@ -75,22 +77,61 @@ def tsv(table):
     return "".join("\t".join(line) + "\n" for line in lines)
 
 
-def write_table(table, path):
-    """Write ``path`` (.tsv) and its data dictionary (.json); both appear complete or not at all."""
+STANDING_COLUMNS = {
+    "structure": "Abbreviation of the structure",
+    "side": "left, right or both together",
+    "measure": "Column of the table of structures",
+    "value": "Value of the person",
+    "expected": "Expected of controls of that age and sex",
+    "low": "Lower bound of the 95 % prediction interval",
+    "high": "Upper bound of the 95 % prediction interval",
+    "z": "Standard normal score with the percentile of the t score",
+    "percentile": "Share of controls expected below the value, %",
+    "n": "Controls used",
+    "warning": "What speaks against trusting this row",
+}
+
+
+def standings_tsv(standings):
+    """Standings as tab-separated text with a header line."""
+    lines = [list(STANDING_COLUMNS)]
+    lines += [[text_of(getattr(s, c)) for c in STANDING_COLUMNS] for s in standings]
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def table_texts(table, path, standings=()):
+    """``{path: text}`` of the table, its data dictionary and the standings."""
     path = Path(path)
-    if path.suffix != ".tsv":
+    dictionary = table.dictionary()
+    texts = {path: tsv(table)}
+    if standings:
+        beside = path.with_name(path.stem + "_norm.tsv")
+        texts[beside] = standings_tsv(standings)
+        dictionary["Norm"] = {"Table": beside.name, "Columns": STANDING_COLUMNS}
+    texts[path.with_suffix(".json")] = json.dumps(dictionary, indent=2) + "\n"
+    return texts
+
+
+def write_table(table, path):
+    """Write ``path`` (.tsv) and its data dictionary (.json)."""
+    if Path(path).suffix != ".tsv":
         raise InputError(f"Table {path}: the name of the table must end in .tsv")
-    texts = {path.with_suffix(".json"): json.dumps(table.dictionary(), indent=2) + "\n"}
-    texts[path] = tsv(table)
-    parts = {target: target.with_name(f".{target.name}.part") for target in texts}
+    write_files(table_texts(table, path))
+    return Path(path)
+
+
+def write_files(contents):
+    """Write ``{path: text or bytes}``; all appear complete, or none."""
+    contents = {Path(path): content for path, content in contents.items()}
+    parts = {path: path.with_name(f".{path.name}.part") for path in contents}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for target, text in texts.items():
-            parts[target].write_text(text, encoding="utf-8")
-        for target, part in parts.items():
-            os.replace(part, target)
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            data = content.encode() if isinstance(content, str) else content
+            parts[path].write_bytes(data)
+        for path, part in parts.items():
+            os.replace(part, path)
     except OSError as error:
         for part in parts.values():
             part.unlink(missing_ok=True)
-        raise InputError(f"Table {path}: cannot be written ({error.strerror})") from None
-    return path
+        raise InputError(f"Output {path}: cannot be written ({error.strerror})") from None

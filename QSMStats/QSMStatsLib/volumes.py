@@ -115,3 +115,20 @@ def _grid(volume):
     size = " x ".join(f"{s:.3g}" for s in volume.voxel_size_mm[::-1])
     corner = ", ".join(f"{x:.1f}" for x in volume.affine_ras[:3, 3])
     return f"{shape} voxels of {size} mm, first at ({corner}) mm"
+
+
+def labels_bytes(labels, names, chi, path):
+    """``{path: bytes}`` of a label volume (.nii.gz) on the grid of ``chi`` and its dseg.tsv."""
+    import tempfile
+
+    import SimpleITK as sitk
+
+    from .atlas.segment import to_image
+
+    image = sitk.Cast(to_image(labels.astype(np.uint8), chi.affine_ras), sitk.sitkUInt8)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "labels.nii.gz"
+        sitk.WriteImage(image, str(file), True)
+        data = file.read_bytes()
+    lines = ["index\tname\n", *(f"{value}\t{name}\n" for value, name in names.items())]
+    return {path: data, path.with_name(nifti.stem(path) + ".tsv"): "".join(lines)}

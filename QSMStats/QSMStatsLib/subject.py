@@ -1,0 +1,153 @@
+"""One person from files to files: segment, measure, compare, show."""
+
+from QSMReconLib.errors import InputError, ParameterError
+from QSMReconLib.files.nifti import stem
+
+from .labels import read_names
+from .measures import Settings
+from .normative import read_controls, standings
+from .segments import segments_from_labels
+from .segmenttable import segment_table, valid_region
+from .tables import table_texts, write_files
+from .volumes import labels_bytes, on_grid_of, read_map, read_volume, same_grid
+
+
+def make_table(args, progress=None):
+    """Read, measure, write everything that ``args`` ask for; returns the table.
+
+    ``args`` are those of the command line (``__main__.parser``). Nothing is written unless all of
+    it succeeds.
+    """
+    outputs = output_paths(args)
+    _refuse(args, outputs)
+    chi, unit_source = read_map(args.chimap, args.unit)
+    images = {
+        name: path and on_grid_of(read_volume(path, label), chi, label)
+        for name, path, label in (
+            ("brain", args.mask, "Brain mask"),
+            ("exclude", args.exclude, "Exclusion mask"),
+            ("r2star", args.r2star, "R2* map"),
+        )
+    }
+    facts = {
+        "Reference": chi.sidecar.get("Reference", "as in the map, not stated in its sidecar"),
+        "UnitOfMap": unit_source,
+        "Sources": [str(p) for p in _sources(args)],
+    }
+    controls = read_controls(args.controls) if args.controls else None
+    automatic = _automatic(args, chi, images["brain"], progress) if args.auto else None
+    if automatic is not None:
+        facts |= _facts_of(automatic)
+        segments = segments_from_labels(automatic.labels, automatic.names)
+    else:
+        segments = _given_segments(args, chi)
+    table = segment_table(
+        chi.array,
+        segments,
+        chi.voxel_size_mm,
+        facts=facts,
+        reference=args.reference,
+        erosion_mm=args.erode,
+        settings=Settings(args.high_iron, args.iron_slope, args.iron_offset),
+        **images,
+    )
+    norm = standings(table, controls, args.age, args.sex) if controls else []
+    contents = table_texts(table, args.out, norm)
+    if automatic is not None:
+        contents |= labels_bytes(automatic.labels, automatic.names, chi, outputs["labels"])
+    if args.report:
+        from .report import report_page
+
+        quality = automatic and automatic.quality
+        contents[args.report] = report_page(
+            f"Deep gray matter of {args.chimap.name}",
+            table,
+            segments,
+            chi.array,
+            chi.affine_ras,
+            standings=norm,
+            age=args.age,
+            quality=quality,
+        )
+    write_files(contents)
+    return table
+
+
+def output_paths(args):
+    """The files that will appear, by what they are."""
+    paths = {"table": args.out, "dictionary": args.out.with_suffix(".json")}
+    if args.controls:
+        paths["norm"] = args.out.with_name(args.out.stem + "_norm.tsv")
+    if args.auto:
+        base = args.out.stem.removesuffix("_table")
+        paths["labels"] = args.out.with_name(base + "_dseg.nii.gz")
+        paths["names"] = args.out.with_name(base + "_dseg.tsv")
+    if args.report:
+        paths["report"] = args.report
+    return paths
+
+
+def _refuse(args, outputs):
+    if args.out.suffix != ".tsv":
+        raise InputError(f"Table {args.out}: the name of the table must end in .tsv")
+    for path in outputs.values():
+        if path.exists() and not args.overwrite:
+            raise InputError(f"{path} exists already; choose another name or --overwrite")
+    if bool(args.segmentation) == bool(args.auto):
+        raise ParameterError("give either a label volume with --segmentation or --auto")
+    if (args.t1 or args.magnitude) and not args.auto:
+        raise ParameterError("--t1 and --magnitude serve --auto; they have no use here")
+    if args.controls and (args.age is None or args.sex is None):
+        raise ParameterError("--controls needs the person's --age and --sex")
+
+
+def _automatic(args, chi, brain, progress):
+    from .atlas.segment import segment_deep_gray_matter
+
+    brain, _ = valid_region(chi.array, brain)
+    if brain.all():
+        raise InputError("Brain mask: the map has no background of zeros; give one with --mask")
+    t1 = args.t1 and read_volume(args.t1, "T1-weighted scan")
+    magnitude = args.magnitude and on_grid_of(
+        read_volume(args.magnitude, "Magnitude"), chi, "Magnitude"
+    )
+    return segment_deep_gray_matter(
+        chi.array,
+        brain,
+        chi.affine_ras,
+        t1=t1 and (t1.array, t1.affine_ras),
+        magnitude=magnitude,
+        progress=progress,
+    )
+
+
+def _facts_of(automatic):
+    from .atlas.template import SOURCE
+
+    return {
+        "Segmentation": {
+            "Method": "atlas registered to " + ", ".join(automatic.inputs) + ", fitted to the map",
+            "Atlas": SOURCE,
+            "Passed": automatic.quality.passed,
+            "Warnings": list(automatic.quality.warnings),
+            "Figures": automatic.quality.figures,
+        }
+    }
+
+
+def _given_segments(args, chi):
+    """Segments of the label volume on the grid of the map."""
+    labels = read_volume(args.segmentation, "Segmentation")
+    beside = args.segmentation.with_name(stem(args.segmentation) + ".tsv")
+    names = None
+    if args.names:
+        names = read_names(args.names)
+    elif beside.is_file() and not args.label_table:
+        names = read_names(beside)
+    onto = None if same_grid(labels, chi) else (chi.array.shape, chi.affine_ras)
+    return segments_from_labels(labels.array, names, args.label_table, labels.affine_ras, onto)
+
+
+def _sources(args):
+    given = (args.chimap, args.segmentation, args.names, args.mask, args.exclude, args.r2star)
+    return [path for path in (*given, args.t1, args.magnitude, args.controls) if path]
