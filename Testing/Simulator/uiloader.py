@@ -21,7 +21,8 @@ class UiLoader(QUiLoader):
 
     def createWidget(self, class_name, parent=None, name=""):
         if class_name not in CUSTOM and class_name.startswith(("ctk", "qMRML", "qSlicer")):
-            raise RuntimeError(f"the simulator has no {class_name}")
+            self._unknown.append(class_name)
+            class_name = "QWidget"
         widget = (CUSTOM.get(class_name) or getattr(qt, class_name))(parent)
         widget.setObjectName(name)
         self._kept.append(widget)
@@ -47,11 +48,13 @@ class UiLoader(QUiLoader):
         buffer = QBuffer()
         buffer.setData(QByteArray(ElementTree.tostring(root)))
         buffer.open(QIODevice.ReadOnly)
-        qt.PythonQtManners._lenient = True
+        self._unknown, qt.PythonQtManners._lenient = [], True
         try:
             widget = super().load(buffer, parent)
         finally:
             qt.PythonQtManners._lenient = False
+        if self._unknown:
+            raise RuntimeError(f"the simulator has no {', '.join(self._unknown)}")
         for sender, receiver in scene_connections:
             source, target = (_named(widget, name) for name in (sender, receiver))
             source.__dict__.setdefault("_scene_receivers", []).append(target)

@@ -37,7 +37,7 @@ def load_files(files, corrections=None, on_progress=None, cancel=None):
     return nodes, scan.decisions
 
 
-def load_sample(voxel_mm=SAMPLE_VOXEL_MM, on_progress=None, cancel=None):
+def load_sample(voxel_mm=None, on_progress=None, cancel=None):
     """Simulate the numerical head in a thread and put it into the scene.
 
     Returns
@@ -46,7 +46,7 @@ def load_sample(voxel_mm=SAMPLE_VOXEL_MM, on_progress=None, cancel=None):
     """
 
     def simulate(progress):
-        return head(voxel_mm=voxel_mm, progress=progress)
+        return head(voxel_mm=voxel_mm or SAMPLE_VOXEL_MM, progress=progress)
 
     phantom = worker.run(simulate, on_progress, cancel)
     images = {"phase": phantom.phase, "magnitude": phantom.magnitude}
