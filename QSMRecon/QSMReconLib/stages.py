@@ -7,7 +7,7 @@ from .background import jointdipoles, lbv, vsharp
 from .coilcombination import adaptive, aspire, hammond, mcpc3ds, virtualreference
 from .errors import ParameterError
 from .fieldfit import nonlinear, weightedlinear, weightedmean
-from .inversion import tkd, tv
+from .inversion import rts, tkd, tv
 from .maps import arlo, clearswi, loglinear, swi
 from .maps import nonlinear as power
 from .masking import magnitude, phasequality
@@ -120,7 +120,7 @@ STAGES = (
             R2STAR,
         ),
         outputs=(CHI,),
-        algorithms=(tkd.ALGORITHM, tv.ALGORITHM),
+        algorithms=(tkd.ALGORITHM, tv.ALGORITHM, rts.ALGORITHM),
     ),
     Stage(
         "referencing",
