@@ -9,7 +9,9 @@ from .reliability import trust_in_fit, trust_in_place, typical
 from .voxels import MaskVoxels
 
 _FAINTEST = 1e-6
-"""Smallest magnitude, in units of the largest, that keeps its meaning as a weight."""
+_FAINTEST_ECHO = 1e-2
+"""Magnitudes below this part of the largest in the scan, and of the largest echo of the voxel,
+count as this part: it changes no result, and sums in float32 stay exact."""
 
 
 class Echoes:
@@ -37,6 +39,9 @@ class Echoes:
         self.magnitude_unit = float(self.weight.max()) or 1.0
         self.weight *= np.float32(1 / self.magnitude_unit)
         np.maximum(self.weight, np.float32(_FAINTEST), out=self.weight)
+        least = self.weight.max(axis=0)
+        least *= np.float32(_FAINTEST_ECHO)
+        np.maximum(self.weight, least, out=self.weight)
         self.weight *= self.weight
 
     def sums(self, origin_s):

@@ -98,3 +98,15 @@ def test_single_slices_work(algorithm, shape, te_s):
     total, noise, reliability = fit(algorithm, unwrapped, magnitude, mask, acq)
     assert 0.7 < np.std((total - field)[mask] / noise[mask]) < 1.3
     assert np.median(reliability[mask]) > 0.8
+
+
+@pytest.mark.parametrize("algorithm", ALL)
+@pytest.mark.parametrize("te_s", [(0.004, 0.011), TE_S])
+@pytest.mark.parametrize("dark", [0, 1])
+def test_a_voxel_may_miss_one_echo(algorithm, te_s, dark):
+    field, unwrapped, magnitude, mask, acq = scan(te_s)
+    magnitude[dark, 12] = 0
+    unwrapped[dark, 12] += np.float32(0.5 if len(te_s) > 2 else 0)
+    total, noise, _ = fit(algorithm, unwrapped, magnitude, mask, acq)
+    assert np.isfinite(noise).all()
+    np.testing.assert_allclose(total[mask], field[mask], atol=0.1)
