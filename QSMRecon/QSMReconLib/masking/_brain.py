@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, ParameterError
+from ..maps._decay import DecayParams
+from ..maps.arlo import arlo
 from ..numerics.fourier import bounding_box
 from ..numerics.morphology import (
     close,
@@ -49,6 +51,13 @@ class BrainParams(Params):
         True,
         "Fill holes",
         "Keep ventricles, veins and bleeds inside the brain even where they are dark or noisy",
+    )
+    r2star_edge: bool = param(
+        False,
+        "R2* at the edge",
+        "Leave out voxels at the edge whose signal decays much faster than the brain's (R2* above "
+        "the median + 3 interquartile ranges); needs three echoes",
+        advanced=True,
     )
     erosion_mm: float = param(
         0.0,
@@ -149,12 +158,14 @@ def brain_mask(magnitude, acq, params, progress, usable=None):
     if usable is not None:
         tissue &= usable(box)
     progress(0.7)
+    if params.r2star_edge:
+        tissue &= ~_fast_decay(magnitude[(slice(None), *box)], tissue, acq, progress)
     if params.fill_holes:
         whole = fill_holes(close(head.brain, RIM_MM, head.voxel_size_mm))
         tissue |= head.fine(deeper(whole, RIM_MM, head.voxel_size_mm))[box]
     mask = np.zeros(head.shape, bool)
     mask[box] = largest_part(tissue)
-    progress(0.8)
+    progress(0.9)
     if params.fill_holes:
         mask = fill_holes(mask)
     mask = deeper(mask, params.erosion_mm, acq.voxel_size_mm)
@@ -162,6 +173,17 @@ def brain_mask(magnitude, acq, params, progress, usable=None):
         raise InputError("Brain mask: no voxel is left; lower the threshold or the erosion")
     progress.note(mask_volume_ml=round(float(np.count_nonzero(mask)) * acq.voxel_volume_ml, 1))
     return mask
+
+
+def _fast_decay(magnitude, tissue, acq, progress):
+    """Voxels whose R2* is far above that of most of the tissue."""
+    if len(acq.te_s) < 3:
+        raise ParameterError(
+            f"Brain mask: R2* at the edge needs at least 3 echoes, the scan has {len(acq.te_s)}"
+        )
+    r2star = arlo(magnitude, tissue, acq, DecayParams(), progress.part(0.7, 0.75, notes={}))
+    low, middle, high = np.percentile(r2star[tissue], (25, 50, 75))
+    return r2star > middle + 3 * (high - low)
 
 
 def combined_magnitude(magnitude):

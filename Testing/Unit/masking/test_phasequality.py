@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from phantoms import acquisition, ball, positions
-from QSMReconLib.errors import InputError
+from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.progress import Progress
 from QSMReconLib.stages import stage
 
@@ -101,6 +101,22 @@ def test_the_erosion_is_in_millimetres():
     volume = {e: np.count_nonzero(mask_of(magnitude, phase, acq, erosion_mm=e)) for e in (0, 8)}
     expected = np.count_nonzero(ball(shape, 47, size_mm)) / np.count_nonzero(brain)
     assert volume[8] / volume[0] == pytest.approx(expected, abs=0.05)
+
+
+def test_fast_decay_at_the_edge_is_left_out_when_asked():
+    magnitude, phase, brain, acq = head()
+    fast = ball(SHAPE, 80, SIZE_MM) & ~ball(SHAPE, 50, SIZE_MM)
+    fast &= positions(SHAPE, SIZE_MM)[2] > 0
+    magnitude[1:, fast] *= np.array([0.5, 0.25], np.float32)[:, None]
+    plain = mask_of(magnitude, phase, acq, threshold=0.2)
+    refined = mask_of(magnitude, phase, acq, threshold=0.2, r2star_edge=True)
+    rim = brain & fast & ~ball(SHAPE, 52, SIZE_MM)
+    assert plain[rim].mean() > 0.9
+    assert refined[rim].mean() < 0.2
+    assert refined[brain & ~fast].mean() > 0.99
+    two = acquisition(SIZE_MM, te_s=TE_S[:2])
+    with pytest.raises(ParameterError, match="at least 3 echoes"):
+        mask_of(magnitude[:2], phase[:2], two, r2star_edge=True)
 
 
 def test_without_cutting_the_scalp_stays():
