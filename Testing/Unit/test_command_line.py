@@ -98,6 +98,9 @@ def test_all_maps_come_with_their_sidecars_and_texts(finished):
     chi = json.loads((finished / "sub-01/anat/sub-01_Chimap.json").read_text())
     assert chi["Reference"]
     assert [s["stage"] for s in chi["Recipe"]["steps"]][-1] == "referencing"
+    assert chi["Description"] == "Magnetic susceptibility, referenced"
+    inside = values(finished, "desc-local_mask") > 0
+    assert abs(values(finished, "Chimap")[inside].mean()) < 1e-6
     description = json.loads((finished / "dataset_description.json").read_text())
     assert description["DatasetType"] == "derivative"
 
@@ -406,6 +409,28 @@ def test_a_fault_while_writing_leaves_the_old_results(data, out, monkeypatch, ca
     assert snapshot(out) == before
     message = "No space left" if fault == "disk full" else "interrupted, nothing was written"
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", ["unlink", "replace"])
+def test_a_fault_while_results_change_places_is_never_taken_for_complete(
+    data, out, finished, monkeypatch, capsys, step
+):
+    owner = Path if step == "unlink" else derivatives.os
+    original, count = getattr(owner, step), []
+
+    def failing(*args, **kwargs):
+        count.append(args)
+        if len(count) == 3:
+            raise OSError("the disk is gone")
+        return original(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, failing)
+        assert run(data, out, "--force", "--set", "inversion.threshold=0.1") == 1
+    assert run(data, out) == 0
+    assert "Results of an unfinished run are replaced" in capsys.readouterr().out
+    np.testing.assert_array_equal(values(out, "Chimap"), values(finished, "Chimap"))
+    assert tree(out) == tree(finished)
 
 
 def test_the_recipe_of_a_run_can_be_run_again(data, out, finished, tmp_path):
