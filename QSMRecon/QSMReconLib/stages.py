@@ -3,7 +3,7 @@
 Panels, scripts, recipes, the command line, validation and the docs are read from here.
 """
 
-from .background import jointdipoles, lbv, vsharp
+from .background import ismv, jointdipoles, lbv, pdf, resharp, sharp, vsharp
 from .coilcombination import adaptive, aspire, hammond, mcpc3ds, virtualreference
 from .errors import ParameterError
 from .fieldfit import nonlinear, weightedlinear, weightedmean
@@ -105,7 +105,15 @@ STAGES = (
         "Remove the field of sources outside the brain.",
         inputs=(TOTAL_FIELD, FIELD_NOISE, RELIABILITY, MASK),
         outputs=(LOCAL_FIELD, LOCAL_MASK),
-        algorithms=(vsharp.ALGORITHM, jointdipoles.ALGORITHM, lbv.ALGORITHM),
+        algorithms=(
+            vsharp.ALGORITHM,
+            jointdipoles.ALGORITHM,
+            lbv.ALGORITHM,
+            pdf.ALGORITHM,
+            resharp.ALGORITHM,
+            sharp.ALGORITHM,
+            ismv.ALGORITHM,
+        ),
     ),
     Stage(
         "inversion",

@@ -5,6 +5,7 @@ from scipy import ndimage
 
 from ..errors import InputError
 from ..numerics.laplace import harmonic_fill
+from ..numerics.smv import ball_fits
 from ..params import param
 
 MIN_RELIABILITY_HELP = (
@@ -63,3 +64,20 @@ def usable_field(total_field, reliability, mask, min_reliability, acq, progress)
     )
     field = harmonic_fill(total_field, holes, usable, acq.voxel_size_mm)
     return field * usable, usable
+
+
+def core_of(box, radius_mm):
+    """Where a ball fits into the mask of the box: bool of its shape. InputError if nowhere."""
+    core = np.zeros(box.shape, bool)
+    core[box.core] = ball_fits(box.mask[box.core], radius_mm, box.voxel_size_mm)
+    if not core.any():
+        raise InputError(
+            f"Background field removal: no sphere of {radius_mm:g} mm fits into Brain mask; "
+            "use a smaller radius or a larger mask"
+        )
+    return core
+
+
+def kept_fraction(kept, mask):
+    """Share of the voxels of the mask that have a local field."""
+    return float(np.count_nonzero(kept) / np.count_nonzero(mask))

@@ -2,24 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..errors import InputError
-from ..numerics.dataterm import data_weights
-from ..numerics.dipole import dipole_kernel
-from ..numerics.distance import distance_inside, six_inside
-from ..numerics.fourier import Box
-from ..numerics.laplace import without_boundary_values
-from ..numerics.solvers import conjugate_gradients
 from ..params import Params, param
 from ..stage import Algorithm
-from ._support import min_reliability_param, usable_field
-
-PAD_MM = 4.0
-"""Room for outer sources where the mask touches the box."""
-
-FAR_MM = 12.0
-"""The prior of the outer sources grows no further beyond this distance from the mask."""
+from ._dipolefit import dipole_fit
+from ._support import min_reliability_param
 
 
 @dataclass(frozen=True)
@@ -87,59 +73,15 @@ def jointdipoles(total_field, field_noise, reliability, mask, acq, params, progr
     .. [1] Liu et al., Magn Reson Med 2017;78:303-315, doi:10.1002/mrm.26331
     .. [2] Zhou et al., NMR Biomed 2014;27:312-319, doi:10.1002/nbm.3064
     """
-    field, usable = usable_field(
-        total_field, reliability, mask, params.min_reliability, acq, progress
+    return dipole_fit(
+        (total_field, field_noise, reliability, mask),
+        acq,
+        params,
+        progress,
+        inner=1.0,
+        outer=params.outer_strength,
+        noise=params.noise,
     )
-    if not six_inside(usable).any():
-        raise InputError(
-            "Background field removal: Brain mask is too thin, nothing is left without its edge; "
-            "use a larger mask"
-        )
-    rest, _, _ = without_boundary_values(
-        field, usable, acq.voxel_size_mm, progress=progress.part(0, 0.2)
-    )
-    box = Box(usable, acq.voxel_size_mm, PAD_MM)
-    kernel = dipole_kernel(box.shape, acq.voxel_size_mm, acq.b0_direction)
-    weights = box.put(data_weights(usable, field_noise, reliability))
-    np.square(weights, out=weights)
-    prior = _prior(box, params.outer_strength)
-    rest = box.put(rest)
-
-    def normal_operator(x):
-        y = box.convolve(x * prior, kernel)
-        y *= weights
-        y = box.convolve(y, kernel)
-        y *= prior
-        y += np.float32(params.noise**2) * x
-        return y
-
-    data = box.convolve(weights * rest, kernel)
-    data *= prior
-    solution = conjugate_gradients(
-        normal_operator,
-        data,
-        iterations=params.iterations,
-        tolerance=0,
-        progress=progress.part(0.2, 0.95),
-    )
-    outer = solution.x * prior
-    outer[box.mask] = 0
-    rest -= box.convolve(outer, kernel)
-    progress.note(
-        kept_fraction=float(np.count_nonzero(usable) / np.count_nonzero(mask)),
-        iterations=solution.iterations,
-        residual=solution.residual,
-    )
-    return box.get(rest), usable
-
-
-def _prior(box, outer_strength):
-    """Expected strength of a source: 1 inside, ``outer_strength sqrt(distance in mm)`` outside."""
-    distance = distance_inside(~box.mask, box.voxel_size_mm, FAR_MM, open_border=False)
-    prior = np.sqrt(distance, out=distance)
-    prior *= np.float32(outer_strength)
-    prior[box.mask] = 1
-    return prior
 
 
 ALGORITHM = Algorithm(

@@ -7,6 +7,9 @@ of 0, 1, 2, ... voxels along each axis. All weights of the whole kernel sum to 1
 import numpy as np
 from scipy import fft
 
+from .distance import distance_inside, six_inside
+from .multigrid import PoissonGrid
+
 ROUNDING = 1 + 1e-5
 """Radii and distances are compared with this slack."""
 
@@ -40,6 +43,14 @@ def six_neighbours(voxel_size_mm):
     octant[1, 0, 0], octant[0, 1, 0], octant[0, 0, 1] = 3 / 7 * inverse / inverse.sum()
     octant[0, 0, 0] = 1 / 7
     return octant
+
+
+def ball_fits(mask, radius_mm, voxel_size_mm):
+    """The voxels around which the whole :func:`ball` lies inside the mask."""
+    if min(radius_mm / v * ROUNDING for v in voxel_size_mm) < 1:
+        return six_inside(mask)
+    limit_mm = radius_mm + max(voxel_size_mm)
+    return distance_inside(mask, voxel_size_mm, limit_mm) > radius_mm * ROUNDING
 
 
 def copies(shape):
@@ -105,3 +116,31 @@ def mean_at(field, where, octant):
             step = int(np.dot(offset * (1 - 2 * np.array(signs)), strides))
             mean += weight * values[where + step]
     return mean
+
+
+def high_pass_inverse(radius_mm, core, voxel_size_mm):
+    """Approximate inverse of ``delta - S`` between the voxels of a core, as a preconditioner.
+
+    For slow fields the filter is ``- r^2 / 10`` times the Laplacian, for fast ones it is 1; its
+    inverse is about ``1 + 10 / r^2`` times the solution of Poisson's equation, one multigrid cycle.
+
+    Parameters
+    ----------
+    radius_mm : radius of the ball S
+    core : (K, J, I) bool, False on all faces of the array
+    voxel_size_mm : three numbers
+
+    Returns
+    -------
+    callable(x) -> array, symmetric
+    """
+    grid = PoissonGrid(core, voxel_size_mm)
+    scale = np.float32(10 / max(radius_mm, *voxel_size_mm) ** 2 * grid.scale)
+
+    def inverse(x):
+        y = grid.cycle(x)
+        y *= scale
+        y += x
+        return y
+
+    return inverse

@@ -1,0 +1,104 @@
+"""The fit of dipole sources that PDF and the joint dipole fit share."""
+
+import numpy as np
+
+from ..errors import InputError
+from ..numerics.dataterm import data_weights
+from ..numerics.dipole import dipole_kernel
+from ..numerics.distance import distance_inside, six_inside
+from ..numerics.fourier import Box
+from ..numerics.laplace import without_boundary_values
+from ..numerics.solvers import conjugate_gradients
+from ._support import kept_fraction, usable_field
+
+PAD_MM = 4.0
+"""Room for outer sources where the mask touches the box."""
+
+FAR_MM = 12.0
+"""The prior of the outer sources grows no further beyond this distance from the mask."""
+
+
+def dipole_fit(images, acq, params, progress, *, inner, outer, noise):
+    """Total field minus the field of the outer sources of a weighted fit.
+
+    Minimises ``|W (f - D chi)|^2 + noise^2 |chi / p|^2`` over sources of prior strength p:
+    ``inner`` inside the mask, ``outer * sqrt(distance in mm)`` outside. The field that is fitted
+    has already lost the harmonic function with its values at the edge of the mask. That function is
+    a field of outer sources and so belongs to the background anyway; the outer sources needed for
+    the rest are a hundred times weaker, and the iteration starts close to its end.
+
+    Parameters
+    ----------
+    images : total_field, field_noise, reliability, mask as a stage gives them
+    acq : Acquisition
+    params : with ``min_reliability`` and ``iterations``
+    progress : Progress
+    inner, outer, noise : float
+
+    Returns
+    -------
+    local_field, local_mask
+    """
+    total_field, field_noise, reliability, mask = images
+    field, usable = usable_field(
+        total_field, reliability, mask, params.min_reliability, acq, progress
+    )
+    if not six_inside(usable).any():
+        raise InputError(
+            "Background field removal: Brain mask is too thin, nothing is left without its edge; "
+            "use a larger mask"
+        )
+    rest, _, _ = without_boundary_values(
+        field, usable, acq.voxel_size_mm, progress=progress.part(0, 0.2)
+    )
+    box = Box(usable, acq.voxel_size_mm, PAD_MM)
+    rest = box.put(rest)
+    weights = box.put(data_weights(usable, field_noise, reliability))
+    prior = source_prior(box, inner, outer)
+    forward, adjoint = dipole_operators(box, acq, prior, np.square(weights, out=weights))
+
+    def normal_operator(x):
+        y = adjoint(forward(x))
+        y += np.float32(noise**2) * x
+        return y
+
+    solution = conjugate_gradients(
+        normal_operator,
+        adjoint(rest),
+        iterations=params.iterations,
+        tolerance=0,
+        progress=progress.part(0.2, 0.95),
+    )
+    sources = solution.x
+    sources[box.mask] = 0
+    rest -= forward(sources)
+    progress.note(
+        kept_fraction=kept_fraction(usable, mask),
+        iterations=solution.iterations,
+        residual=solution.residual,
+    )
+    return box.get(rest), usable
+
+
+def source_prior(box, inner, outer):
+    """Expected strength of a source: ``inner`` inside, ``outer sqrt(distance in mm)`` outside."""
+    distance = distance_inside(~box.mask, box.voxel_size_mm, FAR_MM, open_border=False)
+    prior = np.sqrt(distance, out=distance)
+    prior *= np.float32(outer)
+    prior[box.mask] = inner
+    return prior
+
+
+def dipole_operators(box, acq, prior, squared_weights):
+    """``x -> D p x`` and its adjoint for the weighted inner product, ``y -> p D w^2 y``."""
+    kernel = dipole_kernel(box.shape, acq.voxel_size_mm, acq.b0_direction)
+
+    def forward(x):
+        return box.convolve(x * prior, kernel)
+
+    def adjoint(y):
+        x = box.convolve(y * squared_weights, kernel)
+        x *= prior
+        return x
+
+    return forward, adjoint
