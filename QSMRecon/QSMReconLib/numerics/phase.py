@@ -107,7 +107,7 @@ def _factor(x):
 def _linearity(step, axis):
     """Factor for equal steps before, at and after each edge.
 
-    At a border the one side that is known counts twice; 0.9 stands in where none is.
+    At a border the one side that is known counts twice; where none is, nothing speaks against it.
     """
     low, high = neighbours(axis)
     bend = wrap(step[high] - step[low])
@@ -122,8 +122,7 @@ def _linearity(step, axis):
         inner *= np.fmax(bend[low], bend[high])
         for end in (slice(None, 1), slice(-1, None)):
             np.square(bend[along(axis, end)], out=straight[along(axis, end)])
-    straight[np.isnan(straight)] = 0.9
-    return _factor(straight)
+    return _factor(np.fmin(straight, np.float32(1), out=straight))
 
 
 def _magnitude_coherence(a, b):
