@@ -97,7 +97,9 @@ def outlines(chi_ppm, segments, affine_ras):
             if (labels == n).any():
                 color = np.array(s.structure.color or UNKNOWN_COLOR) / 255
                 axes.contour(labels == n, levels=[0.5], colors=[color], linewidths=0.9)
-        axes.set_title(f"{names[axis]}", fontsize=8)
+        axes.set_title(names[axis], fontsize=8)
+        if axis < 2:
+            axes.text(0, 0.02, " L", color="w", fontsize=8, transform=axes.transAxes)
         axes.axis("off")
     return png(figure)
 

@@ -7,7 +7,7 @@ import numpy as np
 VOLUME_LIMITS = (0.4, 2.5)
 CONTRAST_PAIRS = (("GPe", 15.0), ("PU", 5.0), ("CN", 5.0), ("RN", 10.0), ("SNr", 10.0))
 LOWEST_CORRELATION = 0.85
-LOWEST_JACOBIAN = 0.05
+FOLDED_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def judge(chi_ppb, brain, labels, atlas, affine, correlation, jacobian, mask):
     contrasts = {a: _contrast(chi_ppb, brain, labels, atlas, a) for a, _ in CONTRAST_PAIRS}
     figures = {
         "BrainCorrelation": float(correlation),
-        "SmallestJacobian": float(jacobian.min()),
+        "FoldedShare": float(np.mean(jacobian <= 0)),
         "ContrastPpb": contrasts,
         "VolumeToAtlas": {name: found / expected for name, (found, expected) in volumes.items()},
     }
@@ -62,8 +62,11 @@ def _warnings(figures):
             f"The brain fits the template badly (correlation {figures['BrainCorrelation']:.2f}, "
             f"usually above {LOWEST_CORRELATION}); look at the outline of the brain and the mask."
         )
-    if figures["SmallestJacobian"] < LOWEST_JACOBIAN:
-        yield "The template had to be folded somewhere; look at the outlines."
+    if figures["FoldedShare"] > FOLDED_SHARE:
+        yield (
+            f"The template is folded in {figures['FoldedShare']:.1%} of the structures; "
+            "look at the outlines."
+        )
     for abbreviation, lowest in CONTRAST_PAIRS:
         contrast = figures["ContrastPpb"][abbreviation]
         if not contrast >= lowest:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import find_objects, gaussian_filter
+from scipy.ndimage import label as connected
 
 from QSMReconLib.errors import InputError
 from QSMReconLib.progress import Progress
 
-from .deformable import Channel, deform
+from .deformable import LEVELS, Channel, deform
 from .linear import align_brains, align_scan, outlined
 from .quality import Quality, judge
 from .refine import refine
@@ -19,6 +20,7 @@ BOX_MARGIN_MM = 14
 PRIOR_WIDTH_MM = 0.8
 BACKGROUND_WIDTH_MM = 2.0
 LOWEST_PRIOR = 0.03
+ISLAND_SHARE = 0.1
 MAP_SMOOTHING_MM = 0.6
 
 SAME_CHI = {"SNc": "SN", "SNr": "SN"}
@@ -47,7 +49,14 @@ class AtlasSegmentation:
 
 
 def segment_deep_gray_matter(
-    chi_ppm, brain, affine_ras, t1=None, magnitude=None, atlas: Atlas | None = None, progress=None
+    chi_ppm,
+    brain,
+    affine_ras,
+    t1=None,
+    magnitude=None,
+    atlas: Atlas | None = None,
+    progress=None,
+    levels=LEVELS,
 ):
     """Label the deep gray matter of a susceptibility map.
 
@@ -63,6 +72,7 @@ def segment_deep_gray_matter(
     atlas : Atlas, optional
         The shipped one by default.
     progress : Progress, optional
+    levels : (voxel size mm, iterations) of the deformation from coarse to fine
 
     Returns
     -------
@@ -86,7 +96,7 @@ def segment_deep_gray_matter(
     progress(0.25, "deforming the template")
     box = atlas_box(atlas)
     channels, valid = _channels(contrasts, mask, atlas, affine.GetInverse(), box)
-    field = deform(channels, valid, progress.part(0.25, 0.85, "deforming the template"))
+    field = deform(channels, valid, progress.part(0.25, 0.85, "deforming the template"), levels)
     jacobian = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field))
     nuclei = sitk.Resample(atlas.labels, field, sitk.Transform(), sitk.sitkNearestNeighbor)
     jacobian = jacobian[sitk.GetArrayFromImage(nuclei) > 0]
@@ -201,12 +211,26 @@ def _labels(chi_ppb, mask, whole, atlas):
     order = list(dict.fromkeys([*kinds, *atlas.tissues]))
     structure = [order.index(kind) for kind in (*kinds, *atlas.tissues)]
     posterior, _ = refine(smooth, prior, structure)
-    values = np.array([label.value for label in atlas.table] + [0] * len(atlas.tissues), np.uint8)
+    values = np.array([x.value for x in atlas.table] + [0] * len(atlas.tissues), np.uint8)
     inside = np.zeros(support.shape, np.uint8)
     inside[support] = values[posterior.argmax(0)]
     labels = np.zeros(brain.shape, np.uint8)
-    labels[crop] = inside
+    labels[crop] = without_islands(inside)
     return labels
+
+
+def without_islands(labels):
+    """Without the pieces of a label that are smaller than a tenth of its largest piece."""
+    out = labels.copy()
+    for value, box in enumerate(find_objects(labels), 1):
+        if box is None:
+            continue
+        pieces, count = connected(labels[box] == value)
+        sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+        small = sizes < ISLAND_SHARE * sizes[1:].max()
+        small[0] = False
+        out[box][small[pieces]] = 0
+    return out
 
 
 def _priors(grid, brain, whole, atlas):
@@ -217,7 +241,7 @@ def _priors(grid, brain, whole, atlas):
         soft = atlas.image(gaussian_filter(array.astype(np.float32), width_mm / spacing))
         return sitk.GetArrayFromImage(sitk.Resample(soft, grid, whole, sitk.sitkLinear, 0.0))
 
-    shares = [warped(atlas.label_array == label.value, PRIOR_WIDTH_MM) for label in atlas.table]
+    shares = [warped(atlas.label_array == x.value, PRIOR_WIDTH_MM) for x in atlas.table]
     support = (np.max(shares, axis=0) > LOWEST_PRIOR) & brain
     shares = np.array([s[support] for s in shares])
     tissue = np.array([warped(t, BACKGROUND_WIDTH_MM)[support] for t in atlas.tissues.values()])

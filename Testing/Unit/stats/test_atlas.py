@@ -1,0 +1,209 @@
+"""Automatic segmentation: its parts from formulas, the whole on heads of foreign atlases."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from scipy import ndimage
+
+from QSMReconLib.errors import Cancelled, InputError
+from QSMReconLib.progress import Progress
+from QSMStatsLib.atlas.deformable import Channel, deform
+from QSMStatsLib.atlas.linear import align_brains, align_scan, outlined
+from QSMStatsLib.atlas.quality import judge
+from QSMStatsLib.atlas.refine import refine
+from QSMStatsLib.atlas.segment import segment_deep_gray_matter, to_image, without_islands
+from QSMStatsLib.atlas.template import EXPECTED_PPB, FOLDER, load_atlas
+
+ATLAS = load_atlas()
+AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
+
+
+def turn(degrees, scale=1.0, shift=(0, 0, 0)):
+    """Affine (RAS) that turns about a slanted axis, scales and shifts."""
+    axis = np.array([0.6, 0.0, 0.8])
+    k = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    a = np.radians(degrees)
+    out = np.eye(4)
+    out[:3, :3] = scale * (np.eye(3) + np.sin(a) * k + (1 - np.cos(a)) * k @ k)
+    out[:3, 3] = shift
+    return out
+
+
+def moved_template(affine_ras, size_mm=2.0, seed=0):
+    """The susceptibility template seen by a scanner in which the head lies elsewhere."""
+    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.linalg.inv(affine_ras) @ np.diag([-1, -1, 1, 1])
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(lps[:3, :3].ravel().tolist())
+    transform.SetTranslation(lps[:3, 3].tolist())
+    size = [int(230 / size_mm)] * 3
+    grid = sitk.Image(size, sitk.sitkFloat32)
+    grid.SetSpacing([size_mm] * 3)
+    grid.SetOrigin([-115.0, -95.0, -105.0])
+
+    def seen(image, kind):
+        image = sitk.Resample(image, grid, transform, kind, 0.0)
+        return sitk.GetArrayFromImage(image)
+
+    brain = seen(ATLAS.image(ATLAS.brain), sitk.sitkNearestNeighbor) > 0.5
+    noise = np.random.default_rng(seed).normal(0, 4, brain.shape)
+    chi = (seen(ATLAS.chi_ppb, sitk.sitkLinear) + noise) * brain / 1000
+    labels = seen(ATLAS.labels, sitk.sitkNearestNeighbor)
+    affine = np.diag([-size_mm, -size_mm, size_mm, 1])
+    affine[:3, 3] = 115, 95, -105
+    return chi.astype(np.float32), brain, affine, labels, seen
+
+
+def dice(a, b):
+    return 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
+
+
+def test_atlas_is_small_has_its_licences_and_every_label_an_expected_value_and_a_side():
+    assert sum(f.stat().st_size for f in FOLDER.iterdir()) < 4e6
+    names = {f.name for f in FOLDER.iterdir()}
+    assert {"NOTICE-McConnell.txt", "LICENSE-CC-BY-4.0.txt", "LICENSE-CC-BY-SA-4.0.txt"} <= names
+    assert set(np.unique(ATLAS.label_array)) == {0} | {x.value for x in ATLAS.table}
+    for label in ATLAS.table:
+        assert label.structure.abbreviation in EXPECTED_PPB
+        index = np.argwhere(ATLAS.label_array == label.value).mean(0)[::-1]
+        x_lps = ATLAS.t1.TransformContinuousIndexToPhysicalPoint(index.tolist())[0]
+        assert (x_lps > 0) == (label.side == "left")
+
+
+def test_susceptibility_template_has_the_literature_contrast():
+    chi = sitk.GetArrayFromImage(ATLAS.chi_ppb)
+    inside = {x.structure.abbreviation: ATLAS.label_array == x.value for x in ATLAS.table}
+    deep = {n: ndimage.binary_erosion(m, iterations=2) for n, m in inside.items()}
+    assert chi[deep["GPe"]].mean() == pytest.approx(EXPECTED_PPB["GPe"], abs=10)
+    assert chi[deep["PU"]].mean() == pytest.approx(EXPECTED_PPB["PU"], abs=5)
+    assert chi[~ATLAS.brain].max() == 0
+
+
+def test_a_turned_scaled_and_shifted_head_is_found():
+    affine_ras = turn(15, 1.08, (10, -8, 12))
+    chi, brain, affine, _, _ = moved_template(affine_ras, 3.0)
+    fixed = to_image(outlined(1000 * chi, brain), affine)
+    moving = ATLAS.image(outlined(sitk.GetArrayFromImage(ATLAS.chi_ppb), ATLAS.brain))
+    transform, correlation = align_brains(fixed, moving, Progress())
+    assert correlation > 0.95
+    to_lps = np.diag([-1.0, -1.0, 1.0])
+    for point in ((0, 0, 0), (30, 10, 5), (-20, -50, -30), (10, 30, 30)):
+        there = affine_ras @ (*point, 1)
+        found = to_lps @ transform.TransformPoint((to_lps @ there[:3]).tolist())
+        assert np.linalg.norm(found - point) < 2
+
+
+def test_a_shifted_scan_of_the_same_head_is_aligned():
+    chi, brain, affine, _, seen = moved_template(np.eye(4), 3.0)
+    t1 = seen(ATLAS.t1, sitk.sitkLinear)
+    moved = affine.copy()
+    moved[:3, 3] += (4, -3, 5)
+    scan, mask = to_image(t1, moved), to_image(brain, affine)
+    rigid = align_scan(scan, to_image(1000 * chi, affine), mask)
+    for point in ((0.0, 0, 0), (30, 20, 10), (-30, -40, 20)):
+        assert np.linalg.norm(np.subtract(rigid.TransformPoint(point), point) - (-4, 3, 5)) < 1.5
+
+
+def blob(shift, size=40, radius=9):
+    k, j, i = np.indices((size,) * 3) - size / 2
+    r = np.sqrt((i - shift[0]) ** 2 + (j - shift[1]) ** 2 + (k - shift[2]) ** 2)
+    return to_image(100 / (1 + np.exp(r - radius)), np.diag([-1.0, -1, 1, 1]))
+
+
+def test_deformation_carries_a_body_onto_a_shifted_one_and_is_zero_where_nothing_is_valid():
+    fixed, moving = blob((0, 0, 0)), blob((3, -2, 1))
+    channels = [Channel(fixed, moving, 1.0, 5.0)]
+    everywhere = to_image(np.ones((40, 40, 40)), np.diag([-1.0, -1, 1, 1]))
+    levels = ((4, 30), (2, 30), (1, 10))
+    field = deform(channels, everywhere, Progress(), levels)
+    warped = sitk.Resample(
+        moving, fixed, sitk.DisplacementFieldTransform(sitk.Image(field)), sitk.sitkLinear
+    )
+    a, b = (sitk.GetArrayFromImage(x) > 50 for x in (fixed, warped))
+    assert dice(a, sitk.GetArrayFromImage(moving) > 50) < 0.8
+    assert dice(a, b) > 0.9
+    still = deform(channels, everywhere * 0, Progress(), levels)
+    assert np.abs(sitk.GetArrayFromImage(still)).max() == 0
+
+
+def test_where_the_atlas_leaves_it_open_the_map_decides():
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1], 500)
+    chi = np.where(truth == 0, 100, -25) + rng.normal(0, 8, 1000)
+    prior = np.full((2, 1000), 0.5)
+    prior[0, :200], prior[0, 800:] = 0.95, 0.05
+    prior[1] = 1 - prior[0]
+    posterior, means = refine(chi, prior, [0, 1])
+    assert (posterior.argmax(0) == truth).mean() > 0.99
+    assert means == pytest.approx([100, -25], abs=3)
+
+
+def test_where_the_map_says_nothing_the_atlas_decides():
+    chi = np.random.default_rng(1).normal(0, 8, 1000)
+    prior = np.vstack([np.linspace(0.95, 0.05, 1000), np.linspace(0.05, 0.95, 1000)])
+    posterior, _ = refine(chi, prior, [0, 1])
+    assert (posterior.argmax(0) == prior.argmax(0)).mean() > 0.9
+
+
+def test_islands_go_and_main_pieces_stay():
+    labels = np.zeros((12, 12, 12), np.uint8)
+    labels[1:6, 1:6, 1:6], labels[9, 9, 9], labels[8:11, 1:4, 8:11] = 1, 1, 2
+    cleaned = without_islands(labels)
+    assert cleaned[9, 9, 9] == 0
+    assert (cleaned == 1).sum() == 125
+    assert (cleaned == 2).sum() == 27
+
+
+@pytest.fixture(scope="module")
+def easy():
+    """A turned head made of the template itself: only the machinery is under test."""
+    chi, brain, affine, labels, _ = moved_template(turn(12, 0.95, (5, 4, -6)), 2.5)
+    levels = ((4, 30), (2, 25))
+    return chi, brain, affine, labels, segment_deep_gray_matter(chi, brain, affine, levels=levels)
+
+
+def test_a_moved_template_gets_its_own_labels_back(easy):
+    _, _, _, labels, found = easy
+    for value, name in ATLAS.names.items():
+        if np.count_nonzero(labels == value) > 60:
+            assert dice(labels == value, found.labels == value) > 0.6, name
+    assert found.quality.passed, found.quality.warnings
+    assert found.inputs == ("map",)
+
+
+def test_a_map_with_the_wrong_sign_fails_and_says_so(easy):
+    chi, brain, affine, labels, found = easy
+    image = to_image(brain, affine)
+    transform = sitk.AffineTransform(3)
+    quality = judge(-1000 * chi, brain, labels, ATLAS, transform, 0.96, np.ones(3), image)
+    assert not quality.passed
+    assert any("wrong sign" in w for w in quality.warnings)
+    lost = judge(1000 * chi, brain, labels * 0, ATLAS, transform, 0.5, np.zeros(3), image)
+    assert any("fits the template badly" in w for w in lost.warnings)
+    assert any("folded" in w for w in lost.warnings)
+    assert any("0.00 of the volume" in w for w in lost.warnings)
+    assert found.quality.passed
+
+
+def test_cancelling_stops_within_the_work():
+    chi, brain, affine, _, _ = moved_template(np.eye(4), 4.0)
+    seen = []
+    progress = Progress(lambda f, _: seen.append(f), cancelled=lambda: len(seen) > 40)
+    with pytest.raises(Cancelled):
+        segment_deep_gray_matter(chi, brain, affine, progress=progress)
+    assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"brain": np.zeros((8, 8, 8))}, "Brain mask is empty"),
+        ({"brain": np.ones((4, 8, 8))}, "Brain mask has \\(4, 8, 8\\) voxels"),
+        ({"magnitude": np.ones((4, 8, 8))}, "Magnitude has \\(4, 8, 8\\) voxels"),
+        ({"chi_ppm": np.full((8, 8, 8), np.nan)}, "512 NaN"),
+        ({"chi_ppm": np.ones((8, 8))}, "three axes"),
+    ],
+)
+def test_bad_input_of_the_segmentation_gets_a_sentence(change, message):
+    given = {"chi_ppm": np.ones((8, 8, 8)), "brain": np.ones((8, 8, 8)), "affine_ras": AFFINE}
+    with pytest.raises(InputError, match=message):
+        segment_deep_gray_matter(**(given | change))
