@@ -3,19 +3,13 @@
 import numpy as np
 import pytest
 
-slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
-
-from QSMStatsLib.segments import segments_from_labels  # noqa: E402
-from QSMStatsLib.segmenttable import segment_table  # noqa: E402
+from QSMStatsLib.segments import segments_from_labels
+from QSMStatsLib.segmenttable import segment_table
 
 
 @pytest.fixture
-def scene():
-    before = getattr(slicer, "mrmlScene", None)
-    slicer.mrmlScene = slicer.vtkMRMLScene()
-    yield slicer.mrmlScene
-    slicer.mrmlScene.Clear(1)
-    slicer.mrmlScene = before
+def scene(slicer):
+    return slicer.mrmlScene
 
 
 def table():
