@@ -66,27 +66,15 @@ class Channels:
         self.slabs = [slice(k, min(k + thick, shape[0])) for k in range(0, shape[0], thick)]
 
     def each(self, progress):
-        """``(c, read)`` one channel after the other; ``read(e, slab)`` is complex64."""
+        """``(c, read)`` one channel after the other; ``read(e, slab)`` is complex64.
+
+        ``read`` must not be used after the next channel has begun: its images are let go first.
+        """
         for c in range(self.count):
-            yield c, self._reader(c)
+            channel = _Channel(c, self._phase[c], self._magnitude[c])
+            yield c, channel.read
+            channel.phase = channel.magnitude = None
             progress((c + 1) / self.count)
-
-    def _reader(self, c):
-        phase, magnitude = self._phase[c], self._magnitude[c]
-
-        def read(e, slab):
-            angle = np.asarray(phase[e][slab], np.float32)
-            size = np.asarray(magnitude[e][slab], np.float32)
-            good = np.isfinite(angle) & np.isfinite(size)
-            if not good.all():
-                angle, size = np.where(good, angle, 0), np.where(good, size, 0)
-            _check(c, e, angle, size)
-            signal = np.empty(angle.shape, np.complex64)
-            np.multiply(size, np.cos(angle), out=signal.real)
-            np.multiply(size, np.sin(angle), out=signal.imag)
-            return signal
-
-        return read
 
     def smooth(self, signal):
         """Gaussian smoothing up to a factor of ``signal(slab)``: another such function."""
@@ -101,18 +89,37 @@ class Channels:
         return smoothed
 
 
-def _check(c, e, angle, size):
-    low, high = float(angle.min()), float(angle.max())
-    if max(-low, high) > TURN_RAD:
-        raise InputError(
-            f"Coil combination: Phase of each channel has values {low:.4g} to {high:.4g} in "
-            f"channel {c + 1}, echo {e + 1}; convert it to rad"
-        )
-    if size.min() < 0:
-        raise InputError(
-            "Coil combination: Magnitude of each channel has negative values in channel "
-            f"{c + 1}, echo {e + 1}; is this a phase image?"
-        )
+class _Channel:
+    """The images of one channel."""
+
+    def __init__(self, number, phase, magnitude):
+        self.number, self.phase, self.magnitude = number, phase, magnitude
+
+    def read(self, e, slab):
+        """Complex signal of one echo in a slab; what is not finite is 0."""
+        angle = np.asarray(self.phase[e][slab], np.float32)
+        size = np.asarray(self.magnitude[e][slab], np.float32)
+        good = np.isfinite(angle) & np.isfinite(size)
+        if not good.all():
+            angle, size = np.where(good, angle, 0), np.where(good, size, 0)
+        self._check(e, angle, size)
+        signal = np.empty(angle.shape, np.complex64)
+        np.multiply(size, np.cos(angle), out=signal.real)
+        np.multiply(size, np.sin(angle), out=signal.imag)
+        return signal
+
+    def _check(self, e, angle, size):
+        low, high = float(angle.min()), float(angle.max())
+        if max(-low, high) > TURN_RAD:
+            raise InputError(
+                f"Coil combination: Phase of each channel has values {low:.4g} to {high:.4g} in "
+                f"channel {self.number + 1}, echo {e + 1}; convert it to rad"
+            )
+        if size.min() < 0:
+            raise InputError(
+                "Coil combination: Magnitude of each channel has negative values in channel "
+                f"{self.number + 1}, echo {e + 1}; is this a phase image?"
+            )
 
 
 def combine(channels, sensitivity, params, progress):

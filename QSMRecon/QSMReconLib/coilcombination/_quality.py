@@ -5,6 +5,8 @@ import numpy as np
 from ..numerics.phase import along, wrap
 from ..units import TURN_RAD
 
+THICK = 8
+
 
 def fringe_line_ends(phase, tissue):
     """Number of 2 x 2 loops of voxels in tissue around which the phase makes a whole turn.
@@ -22,8 +24,18 @@ def fringe_line_ends(phase, tissue):
     -------
     count : int
     """
+    return sum(
+        _ends(phase[k : k + THICK + 1], tissue[k : k + THICK + 1], last=k + THICK + 1 >= len(phase))
+        for k in range(0, max(1, len(phase) - 1), THICK)
+    )
+
+
+def _ends(phase, tissue, last):
+    """Those of a slab; loops within its last plane belong to the next slab if there is one."""
     count = 0
     for first, second in ((0, 1), (0, 2), (1, 2)):
+        if first == 1 and not last:
+            phase, tissue = phase[:-1], tissue[:-1]
         low, high = along(first, slice(None, -1)), along(first, slice(1, None))
         near, far = along(second, slice(None, -1)), along(second, slice(1, None))
         up, across = wrap(phase[high] - phase[low]), wrap(phase[far] - phase[near])

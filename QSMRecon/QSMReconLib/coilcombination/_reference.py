@@ -17,7 +17,7 @@ def reference_phases(channels, progress):
         for slab in channels.slabs:
             power[slab] += np.abs(read(0, slab)) ** 2
     k, j, i = _near_centre(power, channels.acq.voxel_size_mm)
-    parts = [read(0, k)[:, j, i] for _, read in channels.each(progress.part(0.5, 1.0))]
+    parts = [read(0, k)[:, j, i].copy() for _, read in channels.each(progress.part(0.5, 1.0))]
     strongest = max(parts, key=lambda part: float(np.abs(part).sum()))
     products = np.array([np.vdot(strongest, part) for part in parts])
     sizes = np.abs(products)

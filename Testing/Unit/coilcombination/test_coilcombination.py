@@ -1,5 +1,6 @@
 """Channels with known sensitivities: what every combination must give back."""
 
+import weakref
 from functools import cache
 from pathlib import Path
 
@@ -24,15 +25,17 @@ DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 
 class OneAtATime:
-    """Channels that exist only while they are read."""
+    """Channels that exist only while they are read; a second one at the same time is refused."""
 
     def __init__(self, array):
-        self.array, self.shape, self.reads = array, array.shape, 0
+        self.array, self.shape, self.reads, self.alive = array, array.shape, 0, lambda: None
 
     def __getitem__(self, c):
         assert isinstance(c, int)
-        self.reads += 1
-        return self.array[c].copy()
+        assert self.alive() is None
+        channel = self.array[c].copy()
+        self.reads, self.alive = self.reads + 1, weakref.ref(channel)
+        return channel
 
 
 @cache
@@ -211,6 +214,10 @@ def test_ends_of_fringe_lines_are_counted_in_tissue_only():
     vortex = np.arctan2(j, i) + np.zeros(shape)
     tissue = np.ones(shape, bool)
     assert fringe_line_ends(vortex.astype(np.float32), tissue) == shape[0]
+    thick = np.tile(vortex[:1], (20, 1, 1)).astype(np.float32)
+    assert fringe_line_ends(thick, np.ones(thick.shape, bool)) == 20
+    turned = np.ascontiguousarray(thick.swapaxes(0, 2))
+    assert fringe_line_ends(turned, np.ones(turned.shape, bool)) == 20
     ramp = wrap((1.3 * j + 0.4 * i + np.zeros(shape)).astype(np.float32))
     assert fringe_line_ends(ramp, tissue) == 0
     tissue[:, 9:11, 11:13] = False
