@@ -91,6 +91,6 @@ ALGORITHM = Algorithm(
     JointDipolesParams,
     "Fits sources inside and outside the mask together after the boundary values are removed; "
     "the most accurate, and it keeps the whole mask.",
-    "Liu et al., Magn Reson Med 2017",
+    "Liu et al., Magn Reson Med 2017;78:303-15",
     "10.1002/mrm.26331",
 )

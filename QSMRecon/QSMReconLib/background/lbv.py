@@ -94,6 +94,6 @@ ALGORITHM = Algorithm(
     LBVParams,
     "Takes the field at the edge of the mask as the background there; exact and fast where that "
     "field is good, wrong where the edge is noisy.",
-    "Zhou et al., NMR Biomed 2014",
+    "Zhou et al., NMR Biomed 2014;27:312-9",
     "10.1002/nbm.3064",
 )

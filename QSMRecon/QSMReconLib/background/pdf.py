@@ -71,6 +71,6 @@ ALGORITHM = Algorithm(
     pdf,
     PDFParams,
     "Projection onto the dipole fields of outer sources; keeps the whole mask, weighted by noise.",
-    "Liu et al., NMR Biomed 2011",
+    "Liu et al., NMR Biomed 2011;24:1129-36",
     "10.1002/nbm.1670",
 )

@@ -120,6 +120,6 @@ ALGORITHM = Algorithm(
     RESHARPParams,
     "Spherical mean values with a regularised deconvolution; a clean field in the part of the "
     "brain it keeps, the rim is lost.",
-    "Sun and Wilman, Magn Reson Med 2014",
+    "Sun and Wilman, Magn Reson Med 2014;71:1151-7",
     "10.1002/mrm.24765",
 )

@@ -85,6 +85,6 @@ ALGORITHM = Algorithm(
     sharp,
     SHARPParams,
     "Spherical mean values with one radius; the fastest, but loses a rim as wide as the sphere.",
-    "Schweser et al., NeuroImage 2011",
+    "Schweser et al., NeuroImage 2011;54:2789-807",
     "10.1016/j.neuroimage.2010.10.070",
 )

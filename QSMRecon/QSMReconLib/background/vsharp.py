@@ -146,6 +146,6 @@ ALGORITHM = Algorithm(
     vsharp,
     VSHARPParams,
     "Spherical mean values with the largest sphere that fits at each voxel; robust and fast.",
-    "Wu et al., Magn Reson Med 2012",
+    "Wu et al., Magn Reson Med 2012;67:137-47",
     "10.1002/mrm.23000",
 )

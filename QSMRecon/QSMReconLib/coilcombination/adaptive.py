@@ -79,6 +79,6 @@ ALGORITHM = Algorithm(
     adaptive,
     AdaptiveParams,
     "Best signal-to-noise ratio for a single echo, or where the echoes' phase is not linear.",
-    "Walsh 2000",
+    "Walsh et al., Magn Reson Med 2000;43:682-90",
     "10.1002/(SICI)1522-2594(200005)43:5<682::AID-MRM10>3.0.CO;2-G",
 )

@@ -71,7 +71,7 @@ ALGORITHM = Algorithm(
     aspire,
     CombinationParams,
     "Fastest and free of unwrapping errors where the echo times allow it, such as TE2 = 2 TE1.",
-    "Eckstein 2018",
+    "Eckstein et al., Magn Reson Med 2018;79:2996-3006",
     "10.1002/mrm.26963",
     min_echoes=2,
 )

@@ -45,6 +45,6 @@ ALGORITHM = Algorithm(
     hammond,
     CombinationParams,
     "Simplest, for a single echo at 3 T and below; channels may cancel away from the centre.",
-    "Hammond 2008",
+    "Hammond et al., NeuroImage 2008;39:1682-92",
     "10.1016/j.neuroimage.2007.10.037",
 )

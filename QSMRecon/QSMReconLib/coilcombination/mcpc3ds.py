@@ -92,7 +92,7 @@ ALGORITHM = Algorithm(
     CombinationParams,
     "Right phase for any echo spacing, also where single channels see nothing; the choice for "
     "several echoes.",
-    "Eckstein 2018",
+    "Eckstein et al., Magn Reson Med 2018;79:2996-3006",
     "10.1002/mrm.26963",
     min_echoes=2,
 )

@@ -58,6 +58,6 @@ ALGORITHM = Algorithm(
     virtualreference,
     CombinationParams,
     "For a single echo: no fringe line ends inside as long as the sum of all channels has no hole.",
-    "Parker 2014",
+    "Parker et al., Magn Reson Med 2014;72:563-9",
     "10.1002/mrm.24932",
 )

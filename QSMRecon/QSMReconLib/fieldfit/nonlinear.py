@@ -101,6 +101,6 @@ ALGORITHM = Algorithm(
     nonlinear,
     NonlinearParams,
     "Best at low signal and where single echoes are wrongly unwrapped, as near air and veins.",
-    "Liu 2013",
+    "Liu et al., Magn Reson Med 2013;69:467-76",
     "10.1002/mrm.24272",
 )

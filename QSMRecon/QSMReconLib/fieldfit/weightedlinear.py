@@ -51,6 +51,6 @@ ALGORITHM = Algorithm(
     weightedlinear,
     WeightedLinearParams,
     "Tolerates what is left of a phase offset; the choice when that could not be removed well.",
-    "Robinson 2017",
+    "Robinson et al., NMR Biomed 2017;30:e3601",
     "10.1002/nbm.3601",
 )

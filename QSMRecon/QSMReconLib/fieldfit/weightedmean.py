@@ -51,6 +51,6 @@ ALGORITHM = Algorithm(
     weightedmean,
     WeightedMeanParams,
     "Lowest noise; the choice when the phase offset was removed, and for one echo.",
-    "Robinson 2017",
+    "Robinson et al., NMR Biomed 2017;30:e3601",
     "10.1002/nbm.3601",
 )

@@ -61,7 +61,7 @@ ALGORITHM = Algorithm(
     arlo,
     DecayParams,
     "As accurate as a nonlinear fit at usual SNR and the fastest; at least three echoes.",
-    "Pei 2015",
+    "Pei et al., Magn Reson Med 2015;73:843-50",
     "10.1002/mrm.25137",
     min_echoes=3,
 )

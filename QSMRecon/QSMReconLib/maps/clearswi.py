@@ -98,6 +98,6 @@ ALGORITHM = Algorithm(
     clearswi,
     ClearSWIParams,
     "All echoes, even brightness and less blooming near air; the choice for multi-echo scans.",
-    "Eckstein 2021",
+    "Eckstein et al., NeuroImage 2021;237:118175",
     "10.1016/j.neuroimage.2021.118175",
 )

@@ -57,7 +57,7 @@ ALGORITHM = Algorithm(
     loglinear,
     DecayParams,
     "Weighted straight line; the choice for two echoes.",
-    "Salvador 2005",
+    "Salvador et al., Hum Brain Mapp 2005;24:144-55",
     "10.1002/hbm.20076",
     min_echoes=2,
 )

@@ -94,7 +94,7 @@ ALGORITHM = Algorithm(
     nonlinear,
     DecayParams,
     "Unbiased where late echoes sink into the noise, as in iron-rich nuclei and bleeds at 7 T.",
-    "Miller 1993",
+    "Miller and Joseph, Magn Reson Imaging 1993;11:1051-6",
     "10.1016/0730-725X(93)90225-3",
     min_echoes=3,
 )

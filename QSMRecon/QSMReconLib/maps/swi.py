@@ -85,6 +85,6 @@ ALGORITHM = Algorithm(
     swi,
     SWIParams,
     "The classic image of one echo; dark veins and bleeds for reading.",
-    "Haacke 2004",
+    "Haacke et al., Magn Reson Med 2004;52:612-8",
     "10.1002/mrm.20198",
 )

@@ -37,6 +37,6 @@ ALGORITHM = Algorithm(
     magnitude,
     BrainParams,
     "Finds the brain without looking at the phase; for phase that is noisy or filtered.",
-    "Vincent 1993",
+    "Vincent, IEEE Trans Image Process 1993;2:176-201",
     "10.1109/83.217222",
 )

@@ -68,6 +68,6 @@ ALGORITHM = Algorithm(
     phasequality,
     PhaseQualityParams,
     "Finds the brain without an external tool and keeps its edge where the phase is good.",
-    "Hagberg 2022",
+    "Hagberg et al., Magn Reson Med 2022",
     "10.1002/mrm.29368",
 )

@@ -46,7 +46,7 @@ def bestpath(phase, magnitude, mask, acq, params, progress):
     """
     unwrap_phase = _unwrap_phase()
 
-    def in_space(phase, _magnitude, voxels, echo):
+    def in_space(phase, _magnitude, voxels, echo, _progress):
         # One voxel of margin: at the sides of the array the package draws reliabilities at random.
         outside = np.pad(~voxels.mask, 1, constant_values=True)
         values = voxels.take_from_box(phase[echo])
@@ -80,6 +80,6 @@ ALGORITHM = Algorithm(
     bestpath,
     BestPathParams,
     "Exact; the method of many clinical single-echo studies. Needs the package scikit-image.",
-    "Abdul-Rahman 2007",
+    "Abdul-Rahman et al., Appl Opt 2007;46:6623-35",
     "10.1364/AO.46.006623",
 )

@@ -51,7 +51,14 @@ def laplacian(phase, magnitude, mask, acq, params, progress):
     echoes = voxels.take(phase)
     offset = np.zeros(voxels.count, np.float32)
     if params.remove_offset:
-        first = voxels.crop(phase), voxels.crop(magnitude), voxels, acq.te_s, 0
+        first = (
+            voxels.crop(phase),
+            voxels.crop(magnitude),
+            voxels,
+            acq.te_s,
+            0,
+            progress.part(0, 0.2),
+        )
         turns, region = unwrap_in_space(*first)
         echoes[0] += np.float32(TURN_RAD) * turns
         offset = settle_level(echoes, 0, region, magnitude, voxels, acq, params, progress)
@@ -114,6 +121,6 @@ ALGORITHM = Algorithm(
     laplacian,
     LaplacianParams,
     "Smooth but not exact: for pictures, or as a last resort where exact unwrapping leaves dots.",
-    "Schofield and Zhu 2003",
+    "Schofield and Zhu, Opt Lett 2003;28:1194-6",
     "10.1364/OL.28.001194",
 )

@@ -44,8 +44,8 @@ def romeo(phase, magnitude, mask, acq, params, progress):
     .. [2] Eckstein et al., Magn Reson Med 2018;79:2996-3006, doi:10.1002/mrm.26963
     """
 
-    def in_space(phase, magnitude, voxels, echo):
-        return unwrap_in_space(phase, magnitude, voxels, acq.te_s, echo)
+    def in_space(phase, magnitude, voxels, echo, progress):
+        return unwrap_in_space(phase, magnitude, voxels, acq.te_s, echo, progress)
 
     return unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space)
 
@@ -56,6 +56,6 @@ ALGORITHM = Algorithm(
     romeo,
     RomeoParams,
     "Exact and robust where the field is steep; the choice for QSM.",
-    "Dymerska 2021",
+    "Dymerska et al., Magn Reson Med 2021;85:2294-308",
     "10.1002/mrm.28563",
 )
