@@ -124,7 +124,7 @@ class QSMReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.enter()
 
     def onChanged(self, caller=None, event=None):
-        self.session.changed()
+        self.session.changed_elsewhere()
 
     def onReload(self):
         """Reload the library too: Slicer reloads only this file."""

@@ -55,12 +55,13 @@ class qMRMLNodeComboBox(_FollowsScene, qt.QWidget):
     )
 
     def _refill(self, *_unused):
-        if self.mrmlScene() is None:
+        if self.mrmlScene() is None or self.mrmlScene().IsBatchProcessing():
             return
         scene, before = self.mrmlScene(), self.__dict__["_current"]
-        nodes = [scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes())]
-        self.__dict__["_ids"] = [node.GetID() for node in nodes if self._offers(node)]
-        names = [scene.GetNodeByID(i).GetName() for i in self._ids]
+        nodes = {n.GetID(): n for kind in self.nodeTypes for n in _nodes_of(scene, kind)}
+        offers = self._filter()
+        self.__dict__["_ids"] = [node_id for node_id, node in nodes.items() if offers(node)]
+        names = [nodes[i].GetName() for i in self._ids]
         box = self.__dict__["_box"]
         box.blockSignals(True)
         box.clear()
@@ -109,23 +110,31 @@ class qMRMLNodeComboBox(_FollowsScene, qt.QWidget):
         if scene is None:
             return
         events = slicer.vtkMRMLScene
-        for event in (events.NodeAddedEvent, events.NodeRemovedEvent, events.EndCloseEvent):
+        for event in (
+            events.NodeAddedEvent,
+            events.NodeRemovedEvent,
+            events.EndBatchProcessEvent,
+        ):
             self._tags.append(scene.AddObserver(event, self._refill))
         self._refill()
 
-    def _offers(self, node):
-        if node.GetHideFromEditors() and not self.showHidden:
-            return False
-        if self.showChildNodeTypes:
-            if not any(node.IsA(kind) for kind in self.nodeTypes):
+    def _filter(self):
+        """callable(node) -> whether the selector offers it; its properties are read once."""
+        hidden, children = self.showHidden, self.showChildNodeTypes
+        kinds, attributes = self.nodeTypes, self._attributes
+
+        def offers(node):
+            if node.GetHideFromEditors() and not hidden:
                 return False
-        elif node.GetClassName() not in self.nodeTypes:
-            return False
-        for kind, key, value in self._attributes:
-            found = node.GetAttribute(key) if node.IsA(kind) else value
-            if found is None or (value is not None and found != value):
+            if not children and node.GetClassName() not in kinds:
                 return False
-        return True
+            for kind, key, value in attributes:
+                found = node.GetAttribute(key) if node.IsA(kind) else value
+                if found is None or (value is not None and found != value):
+                    return False
+            return True
+
+        return offers
 
     def _show_current(self):
         box = self.__dict__["_box"]
@@ -166,6 +175,12 @@ class qMRMLNodeComboBox(_FollowsScene, qt.QWidget):
             self.setCurrentNode(node)
         self.nodeAddedByUser.emit(node)
         return node
+
+
+def _nodes_of(scene, class_name):
+    nodes = scene.GetNodesByClass(class_name)
+    nodes.UnRegister(scene)
+    return [nodes.GetItemAsObject(n) for n in range(nodes.GetNumberOfItems())]
 
 
 class qMRMLSliderWidget(qt.QWidget):

@@ -85,6 +85,7 @@ class Panel:
             time.sleep(0.01)
 
     def wait_for_facts(self):
+        self.slicer.app.processEvents()
         self.wait(lambda: not self.ui.factsLabel.text.startswith("Looking"))
 
     def choose(self, nodes):

@@ -5,7 +5,8 @@ import pytest
 UI = """<?xml version="1.0"?><ui version="4.0"><class>Form</class>
 <widget class="qMRMLWidget" name="Form"><layout class="QVBoxLayout" name="box">
 <item><widget class="qMRMLNodeComboBox" name="connected">
-<property name="nodeTypes"><stringlist><string>vtkMRMLScalarVolumeNode</string></stringlist></property>
+<property name="nodeTypes">
+<stringlist><string>vtkMRMLScalarVolumeNode</string></stringlist></property>
 </widget></item>
 <item><widget class="qMRMLNodeComboBox" name="forgotten"/></item>
 <item><widget class="QCheckBox" name="box1"/></item>

@@ -57,7 +57,7 @@ class FactsForm:
         choose(ui.phaseSignComboBox, "" if sign is None else "1" if sign > 0 else "-1")
 
     def _on_edit(self, *_unused):
-        """Keep what the user has entered with the phase."""
+        """Keep what the user has entered with the phase and the magnitude."""
         try:
             self._keep()
         except InputError as error:
@@ -82,6 +82,10 @@ class FactsForm:
             changes["phase_scale"] = None
         if changes:
             set_facts(node, **changes)
+            magnitude = self.session.node("magnitude")
+            if magnitude is not None:
+                of_both = {k: v for k, v in changes.items() if not k.startswith("phase_")}
+                set_facts(magnitude, **of_both)
             self._on_changed()
 
 

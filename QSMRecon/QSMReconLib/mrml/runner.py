@@ -65,7 +65,7 @@ def run(
     """
     steps = recipe.part(start_from, stop_after).steps
     sources = collect_all(given, steps)
-    scan, acq = _scan(sources, facts or {})
+    scan, acq = scan_of(sources, facts or {})
     targets = _checked_targets(targets or {}, sources)
     wanted = [i for step in steps for i in stage(step.stage).outputs if i.name not in given]
     if not keep_all and len(steps) > 1:
@@ -138,7 +138,7 @@ def collect_all(given, steps):
             sources.append(collect(given[name], specs[name], reference, worker.pump))
         except InputError as error:
             problems.append(str(error))
-    problems += _grid_problems(sources)
+    problems += grid_problems(sources)
     if problems:
         raise InputError.from_problems("The images cannot be used", problems)
     if not sources:
@@ -146,7 +146,8 @@ def collect_all(given, steps):
     return sources
 
 
-def _grid_problems(sources):
+def grid_problems(sources):
+    """What keeps images from lying on one grid, in sentences."""
     for source in sources[1:]:
         different = geometry(source.volume).difference_from(geometry(sources[0].volume))
         if different:
@@ -156,8 +157,8 @@ def _grid_problems(sources):
             )
 
 
-def _scan(sources, overrides):
-    """Facts of the phase, completed by those of the other images; explicit ones win."""
+def scan_of(sources, overrides):
+    """(Scan, Acquisition): facts of the phase, completed by the other images; given ones win."""
     unknown = sorted(set(overrides) - set(ATTRIBUTES))
     if unknown:
         raise InputError(f"no fact {', '.join(unknown)}; have {', '.join(ATTRIBUTES)}")
@@ -169,7 +170,7 @@ def _scan(sources, overrides):
         for name, (value, _origin) in source.facts.items():
             known.setdefault(name, value)
         te = source.value("te_s")
-        if "e" in source.image.axes and te and not np.allclose(te, known["te_s"], atol=1e-6):
+        if "e" in source.image.axes and te and not _same(te, known["te_s"]):
             problems.append(
                 f"{source.image.label} has the echo times {_ms(te)} ms, "
                 f"{order[0].image.label} has {_ms(known['te_s'])} ms"
@@ -189,6 +190,10 @@ def _checked_targets(targets, sources):
         if node in used:
             raise InputError(f"'{node.GetName()}' is an input and cannot be an output ({name})")
     return dict(targets)
+
+
+def _same(te_s, others_s):
+    return len(te_s) == len(others_s) and np.allclose(te_s, others_s, atol=1e-6)
 
 
 def _ms(te_s):

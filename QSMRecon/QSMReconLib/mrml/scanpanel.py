@@ -5,12 +5,12 @@ import os
 import qt
 from slicer.i18n import tr as _
 
-from ..errors import QSMError
-from . import loading, understanding, worker
-from .facts import acquisition
+from ..errors import InputError, QSMError
+from . import loading, runner, understanding, worker
 from .factsform import FactsForm
 from .parameters import IMAGES
 from .sources import collect
+from .volumes import UCUM, set_unit, unit
 from .widgets import chosen, fill, segment_names
 
 
@@ -118,10 +118,10 @@ class ScanPanel:
             return
         try:
             sources = [collect(n, IMAGES[name], None, worker.pump) for name, n in nodes.items()]
-            facts = {}
-            for source in reversed(sources):
-                facts |= {k: v for k, (v, _origin) in source.facts.items()}
-            acq = acquisition(sources[0].volume, facts)
+            stated = any("phase_sign" in source.facts for source in sources)
+            acq = runner.scan_of(sources, {})[1]
+            for problem in runner.grid_problems(sources):
+                raise InputError(problem)
         except QSMError as error:
             ui.factsLabel.text = str(error)
             return
@@ -129,7 +129,7 @@ class ScanPanel:
 
         def work(_progress):
             images = {s.image.name: s.prepare() for s in sources}
-            found = understanding.understand(images, acq, "phase_sign" in facts)
+            found = understanding.understand(images, acq, stated)
             notes = {k: v for s in sources for k, v in s.notes.items()}
             return understanding.sentence(acq, notes, found), found
 
@@ -141,16 +141,28 @@ class ScanPanel:
         self._timer = None
         try:
             text, found = job.result()
-        except QSMError as error:
+        except Exception as error:
+            if not isinstance(error, QSMError):
+                self.session.fail(error)
             ui.factsLabel.text = str(error)
             return
         ui.factsLabel.text = text
         warnings = [*found.problems, *found.warnings]
         ui.warningsLabel.text = "<br>".join(f"⚠ {w}" for w in warnings)
         ui.warningsLabel.visible = bool(warnings)
+        self._remember_unit()
         self.session.log(text)
         for warning in warnings:
             self.session.log(warning)
+
+    def _remember_unit(self):
+        """Keep the unit with the sequence: its file does not keep that of the echoes."""
+        node = self.session.node("phase")
+        if node is None or not node.IsA("vtkMRMLSequenceNode") or not node.GetNumberOfDataNodes():
+            return
+        if not unit(node) and unit(node.GetNthDataNode(0)) == UCUM["rad"]:
+            set_unit(node, "rad")
+            self._looked_at = self._state()
 
     def _on_segment(self, _row):
         self.session.parameters.ownMaskSegment = chosen(self.session.ui.ownMaskSegmentComboBox)

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -31,7 +32,7 @@ class Session:
         self._cancel, self._setup_text, self._setup = None, None, None
         self.on_progress = lambda fraction, text: None
         self.on_result = lambda nodes: None
-        self._guard = WheelGuard()
+        self._guard, self._pending = WheelGuard(), False
 
     def guard_wheel(self, widget):
         """Keep the mouse wheel from changing values below a widget."""
@@ -49,6 +50,7 @@ class Session:
         """Put the setup into the parameter node."""
         self._setup_text = self._setup.to_json()
         self.parameters.setup = self._setup_text
+        self.changed()
 
     def node(self, image_name):
         """The node of an image, or None."""
@@ -69,8 +71,15 @@ class Session:
                 self.set_node(name, made.get(name))
         self.parameters.EndModify(modifying)
 
+    def changed_elsewhere(self, *_unused):
+        """Tell all parts of the panel soon, once for many changes of the scene."""
+        if not self._pending:
+            self._pending = True
+            qt.QTimer.singleShot(0, self.changed)
+
     def changed(self):
         """Tell all parts of the panel."""
+        self._pending = False
         if self.parameters is not None:
             for listener in self.listeners:
                 listener()

@@ -1,14 +1,18 @@
 """What the panel is set to: for every stage whether it runs, its algorithm and all parameters."""
 
+import copy
+import functools
 import json
 from dataclasses import replace
 
+from .. import presets
 from ..errors import ParameterError
-from ..presets import PRESET_IDS, preset
+from ..presets import PRESET_IDS
 from ..recipe import Recipe, Step
 from ..stages import STAGES, stage
 
 CUSTOM = "custom"
+preset = functools.cache(presets.preset)
 
 
 class Setup:
@@ -67,7 +71,8 @@ class Setup:
 
     def is_changed(self, stage_id):
         """Whether a stage differs from what :meth:`reset` would make of it."""
-        other = Setup.from_json(self.to_json())
+        other = copy.copy(self)
+        other._algorithms, other._params = dict(self._algorithms), dict(self._params)
         other.reset(stage_id)
         return other.step(stage_id) != self.step(stage_id)
 

@@ -1,0 +1,333 @@
+"""What goes wrong becomes one sentence, leaves the scene as it was and the panel usable."""
+
+import gc
+
+import numpy as np
+import pytest
+
+TE_S = (0.004, 0.008, 0.012, 0.016)
+
+
+@pytest.fixture
+def nodes(slicer):
+    import scans
+
+    return scans
+
+
+@pytest.fixture
+def scan(nodes):
+    """A small scan in the scene with its own mask; nodes by image name."""
+    return make_scan(nodes)
+
+
+def make_scan(nodes, name="", scale=1.0):
+    from QSMReconLib.mrml.facts import set_facts
+
+    phase, magnitude, truth = nodes.scan()
+    te = truth.acq.te_s
+    made = {
+        "phase": nodes.sequence(phase * np.float32(scale), te, f"phase{name}", unit="rad"),
+        "magnitude": nodes.sequence(magnitude, te, f"magnitude{name}"),
+        "mask": nodes.labelmap(truth.mask, f"brain{name}"),
+    }
+    set_facts(made["phase"], b0_tesla=3.0, phase_sign=1)
+    return made
+
+
+def values(node):
+    import slicer.util
+
+    return slicer.util.arrayFromVolume(node)
+
+
+def is_usable(panel, scan):
+    """A good run is possible now."""
+    panel.choose(scan)
+    panel.preset("fast")
+    panel.ui.runButton.click()
+    return panel.session.node("chi_referenced") is not None
+
+
+def test_every_error_is_a_sentence_with_the_label_of_the_field(panel, slicer, nodes, scan):
+    magnitude = nodes.sequence(np.ones((3, *nodes.SHAPE), "f4"), TE_S[1:], "short")
+    other_grid = nodes.labelmap(np.ones((4, 5, 6), "u1"), "small")
+    empty = nodes.labelmap(np.zeros(nodes.SHAPE, "u1"), "empty")
+    in_ppm = nodes.sequence(np.ones((4, *nodes.SHAPE), "f4"), TE_S, "c", unit="[ppm]")
+    panel.choose(scan)
+    panel.preset("fast")
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    for change, words in (
+        ({"magnitude": magnitude}, "Magnitude has the echo times"),
+        ({"ownMask": other_grid}, "Brain mask is on another grid than Phase"),
+        ({"ownMask": empty}, "Brain mask is empty"),
+        ({"phase": in_ppm}, "Phase must be in rad"),
+    ):
+        selectors = {
+            "phase": panel.ui.phaseSelector,
+            "magnitude": panel.ui.magnitudeSelector,
+            "ownMask": panel.ui.ownMaskSelector,
+        }
+        kept = {name: selectors[name].currentNode() for name in change}
+        for name, node in change.items():
+            selectors[name].setCurrentNode(node)
+        panel.wait_for_facts()
+        panel.ui.runButton.click()
+        assert words in panel.errors[-1]
+        assert panel.ui.messageLabel.text == panel.errors[-1]
+        assert panel.ui.messageLabel.visible or not panel.widget.parent.visible
+        assert slicer.mrmlScene.GetNumberOfNodes() == before
+        assert "Traceback" not in panel.errors[-1]
+        for name, node in kept.items():
+            selectors[name].setCurrentNode(node)
+    assert is_usable(panel, scan)
+
+
+def test_a_mask_that_is_missing_voxels_or_unknown_facts_are_named(panel, nodes, scan):
+    from QSMReconLib.mrml.facts import set_facts
+
+    set_facts(scan["phase"], b0_tesla=None)
+    panel.choose(scan)
+    assert "field strength is not known" in panel.ui.factsLabel.text
+    panel.ui.runButton.click()
+    assert "field strength is not known; enter it (in tesla) under Scan facts" in panel.errors[-1]
+    panel.ui.fieldStrengthSpinBox.value = 3.0
+    panel.wait_for_facts()
+    assert "3 T" in panel.ui.factsLabel.text
+    assert scan["phase"].GetAttribute("QSM.FieldStrength") == "3"
+    assert is_usable(panel, scan)
+
+
+def test_wrong_entries_of_facts_are_refused_and_right_ones_kept(panel, scan):
+    panel.choose(scan)
+    ui = panel.ui
+    assert ui.echoTimesEdit.text == "4, 8, 12, 16"
+    ui.echoTimesEdit.setText("4, eight")
+    ui.echoTimesEdit.editingFinished.emit()
+    assert "Echo times: '4, eight' is not a list of numbers" in panel.errors[-1]
+    ui.echoTimesEdit.setText("0.004 0.008 0.012 0.016")
+    ui.echoTimesEdit.editingFinished.emit()
+    panel.wait_for_facts()
+    assert "too short for an echo" in ui.factsLabel.text
+    ui.echoTimesEdit.setText("5 10 15 20")
+    ui.echoTimesEdit.editingFinished.emit()
+    panel.wait_for_facts()
+    assert "TE 5 to 20 ms" in ui.factsLabel.text
+    ui.readoutComboBox.setCurrentIndex(ui.readoutComboBox.findData("bipolar"))
+    panel.wait_for_facts()
+    assert "bipolar" in ui.factsLabel.text
+    ui.phaseSignComboBox.setCurrentIndex(ui.phaseSignComboBox.findData("-1"))
+    panel.wait_for_facts()
+    assert "sign inverted" in ui.factsLabel.text
+    ui.b0DirectionEdit.setText("0 1 1")
+    ui.b0DirectionEdit.editingFinished.emit()
+    panel.wait_for_facts()
+    assert "B0 tilted by 45" in ui.factsLabel.text
+
+
+def test_an_unexpected_error_is_told_without_a_traceback(panel, scan, monkeypatch):
+    from QSMReconLib.mrml import runner
+
+    panel.choose(scan)
+    panel.preset("fast")
+    with monkeypatch.context() as patched:
+        patched.setattr(runner, "run_pipeline", lambda *a, **k: 1 / 0)
+        panel.ui.runButton.click()
+    assert "Something went wrong: division by zero" in panel.errors[-1]
+    assert is_usable(panel, scan)
+
+
+def test_deleting_an_input_during_a_run(panel, slicer, scan):
+    panel.choose(scan)
+    panel.preset("fast")
+    timer = panel.during_run(lambda: slicer.mrmlScene.RemoveNode(scan["phase"]))
+    panel.ui.runButton.click()
+    timer.stop()
+    assert panel.errors == []
+    assert panel.session.node("phase") is None
+    chi = panel.session.node("chi_referenced")
+    assert chi is None or values(chi).any()
+    assert slicer.util.getNode("Referenced susceptibility") is not None
+
+
+def test_closing_the_scene_during_a_run(panel, slicer, nodes, scan):
+    panel.choose(scan)
+    panel.preset("consensus2024")
+    timer = panel.during_run(slicer.mrmlScene.Clear)
+    panel.ui.runButton.click()
+    timer.stop()
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    assert panel.ui.runButton.text == "Run"
+    assert is_usable(panel, make_scan(nodes))
+
+
+def test_two_runs_in_a_row_overwrite_their_own_results(panel, slicer, scan):
+    assert is_usable(panel, scan)
+    chi, count = panel.session.node("chi_referenced"), slicer.mrmlScene.GetNumberOfNodes()
+    first = values(chi).copy()
+    panel.ui.runButton.click()
+    assert panel.session.node("chi_referenced") is chi
+    assert slicer.mrmlScene.GetNumberOfNodes() == count
+    np.testing.assert_array_equal(values(chi), first)
+
+
+def test_another_scan_does_not_overwrite_the_results_of_the_first(panel, nodes, scan):
+    assert is_usable(panel, scan)
+    first = panel.session.node("chi_referenced")
+    before = values(first).copy()
+    second = make_scan(nodes, " 2", 0.8)
+    panel.ui.phaseSelector.setCurrentNode(second["phase"])
+    panel.wait_for_facts()
+    assert panel.session.node("chi_referenced") is None
+    assert panel.session.node("local_field") is None
+    assert is_usable(panel, second)
+    other = panel.session.node("chi_referenced")
+    assert other is not first
+    np.testing.assert_array_equal(values(first), before)
+    assert not np.array_equal(values(other), before)
+    panel.ui.phaseSelector.setCurrentNode(scan["phase"])
+    panel.wait_for_facts()
+    assert panel.session.node("chi_referenced") is first
+
+
+def test_reload_of_the_module(panel, slicer, scan):
+    import sys
+
+    panel.choose(scan)
+    panel.preset("fast")
+    old = panel.widget
+    library = sys.modules["QSMReconLib.stages"]
+    old.onReload()
+    assert panel.widget is not old
+    assert sys.modules["QSMReconLib.stages"] is not library
+    assert panel.session.setup.preset_id == "fast"
+    assert panel.session.node("phase") is scan["phase"]
+    panel.wait_for_facts()
+    panel.ui.runButton.click()
+    assert panel.errors == []
+    assert panel.session.node("chi_referenced") is not None
+
+
+def test_reload_during_a_run_cancels_it(panel, slicer, scan):
+    panel.choose(scan)
+    panel.preset("consensus2024")
+    timer = panel.during_run(lambda: panel.widget.onReload())
+    panel.ui.runButton.click()
+    timer.stop()
+    assert panel.session.running == ""
+    assert slicer.mrmlScene.GetFirstNodeByName("Susceptibility") is None
+    assert is_usable(panel, scan)
+
+
+def test_a_second_run_while_one_is_under_way_is_refused_in_words(panel, scan):
+    panel.choose(scan)
+    panel.preset("fast")
+    seen = []
+
+    def click_another():
+        panel.stage("inversion").button.collapsed = False
+        seen.append(panel.stage("inversion").run_button.enabled)
+        panel.widget.parts[0].load_sample()
+        seen.append(panel.ui.messageLabel.text)
+
+    timer = panel.during_run(click_another)
+    panel.ui.runButton.click()
+    timer.stop()
+    assert seen[0] is False
+    assert "Wait until Fast preview has finished" in seen[1]
+    assert panel.session.node("chi_referenced") is not None
+
+
+def test_own_mask_from_a_segment(panel, slicer, nodes, scan):
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "segments")
+    labels = values(scan["mask"]).copy()
+    labels[: labels.shape[0] // 3] *= 2
+    two = nodes.labelmap(labels, "two")
+    slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(two, segmentation)
+    ids = segmentation.GetSegmentation().GetSegmentIDs()
+    panel.choose(scan | {"mask": segmentation})
+    combo = panel.ui.ownMaskSegmentComboBox
+    assert [combo.itemText(n) for n in range(combo.count)] == ["Label_1", "Label_2"]
+    panel.preset("fast")
+    panel.ui.runButton.click()
+    assert "2 segments; choose one of Label_1, Label_2" in panel.errors[-1]
+    combo.setCurrentIndex(0)
+    assert panel.session.parameters.ownMaskSegment == ids[0]
+    panel.ui.runButton.click()
+    inside = values(panel.session.node("chi_referenced")) != 0
+    assert inside.any()
+    assert not (inside & (labels != 1)).any()
+
+
+def test_volumes_of_a_folder_become_one_sequence(panel, nodes, scan):
+    from QSMReconLib.mrml import loading
+
+    volumes = []
+    for n in (2, 0, 3, 1):
+        node = nodes.volume(values(scan["phase"].GetNthDataNode(n)), f"echo {n}", unit="rad")
+        node.SetAttribute("QSM.EchoTimes", f"{0.004 * (n + 1):g}")
+        volumes.append(node)
+    nodes.folder(volumes, "Study")
+    ((name, found),) = loading.folders_of_volumes()
+    assert name == "Study"
+    panel.widget.parts[0].combine(found, "phase")
+    made = panel.session.node("phase")
+    assert [made.GetNthIndexValue(n) for n in range(4)] == ["4", "8", "12", "16"]
+    for n in range(4):
+        np.testing.assert_array_equal(
+            values(made.GetNthDataNode(n)), values(scan["phase"].GetNthDataNode(n))
+        )
+    panel.widget.parts[0].combine(found[:1], "phase")
+    assert "at least two volumes" in panel.errors[-1]
+
+
+def test_a_dropped_folder_is_loaded(panel, tmp_path, monkeypatch):
+    import qt
+    from PySide6.QtCore import QMimeData, QPointF, QUrl
+    from PySide6.QtGui import QDragEnterEvent, QDropEvent
+
+    loaded = []
+    part = panel.widget.parts[0]
+    monkeypatch.setattr(part._drop, "_on_folder", loaded.append)
+    root = panel.slicer.util.findChild(panel.widget.parent, "QSMRecon")
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path))])
+    here, copy = QPointF(5, 5), qt.Qt.CopyAction
+    enter = QDragEnterEvent(here.toPoint(), copy, data, qt.Qt.LeftButton, qt.Qt.NoModifier)
+    qt.QApplication.sendEvent(root, enter)
+    assert enter.isAccepted()
+    drop = QDropEvent(here, copy, data, qt.Qt.LeftButton, qt.Qt.NoModifier)
+    qt.QApplication.sendEvent(root, drop)
+    panel.wait(lambda: loaded)
+    assert loaded == [str(tmp_path)]
+
+
+def test_the_wheel_scrolls_the_panel_and_changes_nothing(panel, scan):
+    import qt
+    from PySide6.QtCore import QPoint, QPointF
+    from PySide6.QtGui import QWheelEvent
+
+    combo = panel.ui.presetComboBox
+    before = combo.currentIndex
+    for _ in range(3):
+        event = QWheelEvent(
+            QPointF(5, 5), QPointF(5, 5), QPoint(0, -120), QPoint(0, -120),
+            qt.Qt.NoButton, qt.Qt.NoModifier, qt.Qt.NoScrollPhase, False,
+        )  # fmt: skip
+        qt.QApplication.sendEvent(combo, event)
+        assert not event.isAccepted()
+    assert combo.currentIndex == before
+
+
+def test_memory_returns_after_a_run(panel, scan):
+    import QSMReconLib.mrml.runner as runner
+
+    assert is_usable(panel, scan)
+    gc.collect()
+    big = [
+        o
+        for o in gc.get_objects()
+        if isinstance(o, np.ndarray) and o.base is None and o.nbytes > 1e5 and o.ndim == 4
+    ]
+    assert big == []
+    assert runner.worker.is_busy() is False
