@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..numerics.bipolar import MIN_ECHOES, readout_phase
+from ..numerics.bipolar import MIN_ECHOES, remove_readout_phase
 from ..numerics.coarsegrid import CoarseGrid
 from ..numerics.threshold import tissue_level
 from ..params import Params, param
@@ -193,8 +193,5 @@ def _remove_readout_phase(phase, magnitude, acq, params, progress):
     if acq.readout != "bipolar" or len(phase) < MIN_ECHOES:
         return
     tissue = magnitude[0] > TISSUE * tissue_level(magnitude[0])
-    difference = readout_phase(phase, magnitude, tissue, acq, params.smoothing_mm)
+    difference = remove_readout_phase(phase, magnitude, tissue, acq, params.smoothing_mm)
     progress.note(readout_phase_sd_rad=round(float(difference[tissue].std()), 4))
-    for echo in phase[1::2]:
-        echo -= difference
-        echo -= np.float32(TURN_RAD) * np.rint(echo * np.float32(1 / TURN_RAD))

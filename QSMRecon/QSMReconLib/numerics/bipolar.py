@@ -67,6 +67,15 @@ def readout_phase(phase, magnitude, mask, acq, sigma_mm=10.0):
     return full
 
 
+def remove_readout_phase(phase, magnitude, mask, acq, sigma_mm=10.0):
+    """Subtract :func:`readout_phase` from every second echo, in place, and wrap; return it."""
+    difference = readout_phase(phase, magnitude, mask, acq, sigma_mm)
+    for echo in phase[1::2]:
+        echo -= difference
+        echo[...] = wrap(echo)
+    return difference
+
+
 def _twice(phase, magnitude, te_s):
     """Real and imaginary part of weighted ``exp(2 i g)``, summed over evenly spaced triples."""
     real, imag = (np.zeros(phase[0].shape, np.float32) for _ in range(2))

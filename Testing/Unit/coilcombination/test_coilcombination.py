@@ -179,6 +179,19 @@ def test_a_bipolar_readout_is_corrected(algorithm):
     assert np.abs(growth_error(found, expected, mask)).mean() < 0.02
 
 
+def test_combined_data_of_a_bipolar_readout_are_corrected_as_a_single_channel():
+    te_s = (0.004, 0.008, 0.012, 0.016)
+    _, _, image, mask, acq, field = scan(te_s, readout="bipolar")
+    rng = np.random.default_rng(8)
+    noisy = image + 0.02 * (rng.normal(size=image.shape) + 1j * rng.normal(size=image.shape))
+    phase, magnitude = np.angle(noisy)[np.newaxis], np.abs(noisy)[np.newaxis]
+    found, size = combined("mcpc3ds", phase, magnitude, acq)
+    expected = np.exp(1j * TURN_RAD * np.reshape(te_s, (-1, 1, 1, 1)) * field)
+    error = growth_error(found, expected, mask)
+    assert np.abs(error.mean(1)).max() < 0.02
+    np.testing.assert_allclose(size[:, mask], magnitude[0][:, mask], rtol=1e-4)
+
+
 def test_a_bipolar_readout_of_two_echoes_is_refused():
     phase, magnitude, *_, acq, _ = scan(TE_S[:2], readout="bipolar")
     with pytest.raises(InputError, match="needs at least 3 echoes, got 2"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from phantoms import acquisition, ball, echoes, positions, spheres
-from QSMReconLib.numerics.bipolar import readout_phase
+from QSMReconLib.numerics.bipolar import readout_phase, remove_readout_phase
 
 SHAPE, SIZE_MM = (24, 32, 28), (5.0, 4.0, 4.0)
 
@@ -61,3 +61,15 @@ def test_more_echoes_lower_the_noise():
         clean, noisy = (readout_phase(*scan(te_s, noise)) for noise in (0.0, 0.1))
         spread.append((noisy - clean).std())
     assert spread[1] < 0.8 * spread[0]
+
+
+def test_removing_it_leaves_the_first_third_and_fifth_echo_alone():
+    phase, magnitude, mask, acq = scan((0.004, 0.008, 0.012, 0.016, 0.02))
+    given = phase.copy()
+    found = remove_readout_phase(phase, magnitude, mask, acq)
+    assert np.array_equal(phase[::2], given[::2])
+    turns = (given[1::2] - found - phase[1::2]) / (2 * np.pi)
+    assert np.abs(turns - np.rint(turns)).max() < 1e-5
+    assert np.array_equal(phase[:, ~mask], given[:, ~mask])
+    left = readout_phase(phase, magnitude, mask, acq)[mask]
+    assert np.abs(left).mean() < 0.1 * np.abs(found[mask]).mean()
