@@ -20,7 +20,8 @@ def data_weights(mask, field_noise=None, reliability=None, magnitude=None, te_s=
     Parameters
     ----------
     mask : (K, J, I) bool
-    field_noise : (K, J, I) float, Hz, or None. 0, as outside a mask, is no information: weight 0
+    field_noise : (K, J, I) float, Hz, or None. 0, as outside a mask, is no information: weight 0;
+        0 in the whole mask is as None
     reliability : (K, J, I) float, 0..1, or None. 0 takes the voxel out
     magnitude : (E, K, J, I) float or None
     te_s : echo times, s
@@ -30,7 +31,7 @@ def data_weights(mask, field_noise=None, reliability=None, magnitude=None, te_s=
     weights : (K, J, I) float32, 0 outside the mask
     """
     weights = mask.astype(np.float32)
-    if field_noise is not None:
+    if field_noise is not None and (field_noise[mask] > 0).any():
         known = mask & (field_noise > 0)
         np.divide(1, field_noise, out=weights, where=known)
         weights[~known] = 0

@@ -1,0 +1,43 @@
+"""Where the anatomy has edges: voxels in which regularisation lets susceptibility change."""
+
+import numpy as np
+
+from .gradient import difference
+
+
+def smooth_places(box, images, share):
+    """Mark, for each axis, where neighbours look alike: 1 there, 0 across edges [1]_.
+
+    A neighbour difference is an edge where it is among the largest ``share`` in the mask in any of
+    the images. The border of the mask is an edge.
+
+    Parameters
+    ----------
+    box : Box
+    images : padded arrays, zero outside the mask
+    share : part of the differences in the mask that are edges, 0..1
+
+    Returns
+    -------
+    places : three padded float32 arrays, 0 or 1
+
+    References
+    ----------
+    .. [1] Liu et al., Magn Reson Med 2011;66:777-83, doi:10.1002/mrm.22816
+    """
+    places = [np.ones(box.shape, np.float32) for _ in range(3)]
+    sizes = [np.empty(box.shape, np.float32) for _ in range(3)]
+    for image in images:
+        for axis in range(3):
+            np.abs(difference(image, axis, box.voxel_size_mm[axis], sizes[axis]), out=sizes[axis])
+        limit = np.quantile(np.concatenate([s[box.mask] for s in sizes]), 1 - share)
+        for axis in range(3):
+            places[axis] *= sizes[axis] <= limit
+    for axis in range(3):
+        places[axis] *= box.mask == np.roll(box.mask, -1, axis)
+    return places
+
+
+def combined_magnitude(magnitude, mask):
+    """Root of the sum of squares over the echoes, (K, J, I) float32, zero outside the mask."""
+    return np.sqrt(np.einsum("ekji,ekji->kji", magnitude, magnitude)) * mask
