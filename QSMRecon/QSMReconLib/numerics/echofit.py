@@ -109,7 +109,7 @@ class Echoes:
         progress.note(image_noise=noise * self.magnitude_unit)
         progress(0.6)
         trust = trust_in_fit(misfit, information, noise, dof)
-        trust *= trust_in_place(*self._boxes, self.te_s, self.voxels)
+        trust *= trust_in_place(*self._boxes, self.te_s, self.voxels, progress.part(0.6, 0.9))
         progress(0.9)
         field = slope * np.float32(1 / TURN_RAD)
         deviation = np.float32(noise / TURN_RAD) / np.sqrt(information)

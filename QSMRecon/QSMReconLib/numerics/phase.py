@@ -21,7 +21,7 @@ def nearest_turns(x):
     return np.rint(turns, out=turns)
 
 
-def edge_qualities(phase, magnitude=None, other_phase=None, te_ratio=1.0):
+def edge_qualities(phase, magnitude=None, other_phase=None, te_ratio=1.0, progress=None):
     """How far the phase step between neighbouring voxels can be believed [1]_.
 
     The product of factors 0.1 + 0.9 x, where x (0..1) is the coherence of the phase (small steps
@@ -36,6 +36,7 @@ def edge_qualities(phase, magnitude=None, other_phase=None, te_ratio=1.0):
         Wrapped phase of another echo.
     te_ratio : float
         Echo time of ``phase`` over that of ``other_phase``.
+    progress : Progress, optional
 
     Yields
     ------
@@ -63,6 +64,8 @@ def edge_qualities(phase, magnitude=None, other_phase=None, te_ratio=1.0):
             else:
                 first, second = neighbours(axis)
                 yield axis, (rows, *first[2:]), (rows, *second[2:]), quality
+        if progress:
+            progress(stop / count)
 
 
 def along(axis, part):
@@ -135,7 +138,7 @@ def _magnitude_coherence(a, b):
     return _factor(ratio)
 
 
-def voxel_quality(phase, magnitude, te_s, template=0, mask=None):
+def voxel_quality(phase, magnitude, te_s, template=0, mask=None, progress=None):
     """Mean quality of the edges of each voxel: high in tissue, low in noise, air and bone.
 
     Parameters
@@ -146,6 +149,7 @@ def voxel_quality(phase, magnitude, te_s, template=0, mask=None):
     template : index of the echo that is judged
     mask : (K, J, I) bool, optional
         Only edges with both ends inside count.
+    progress : Progress, optional
 
     Returns
     -------
@@ -156,7 +160,7 @@ def voxel_quality(phase, magnitude, te_s, template=0, mask=None):
     if mask is not None:
         echo["phase"] = np.where(mask, echo["phase"], np.float32(np.nan))
     total = np.zeros(inside.shape, np.float32)
-    for _, first, second, quality in edge_qualities(**echo):
+    for _, first, second, quality in edge_qualities(**echo, progress=progress):
         total[first] += quality
         total[second] += quality
     total /= np.maximum(_neighbour_counts(inside), 1)

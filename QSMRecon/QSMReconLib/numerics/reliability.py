@@ -49,7 +49,7 @@ def typical(values):
     return float(np.median(values[:: max(1, values.size >> 18)]))
 
 
-def trust_in_place(phase, magnitude, te_s, voxels):
+def trust_in_place(phase, magnitude, te_s, voxels, progress):
     """Trust from the neighbours of each voxel: noise, and patches that only noise joins, get 0.
 
     Parameters
@@ -57,12 +57,13 @@ def trust_in_place(phase, magnitude, te_s, voxels):
     phase, magnitude : (E, k, j, i) in the bounding box of the mask; magnitude may be None
     te_s : E echo times in s
     voxels : MaskVoxels
+    progress : Progress
 
     Returns
     -------
     trust : (N,) float32
     """
-    trust = voxel_quality(phase, magnitude, te_s, mask=voxels.mask)
+    trust = voxel_quality(phase, magnitude, te_s, mask=voxels.mask, progress=progress)
     trust -= np.float32(_QUALITY_OF_NOISE)
     trust *= np.float32(1 / (_QUALITY_OF_SAFE_EDGES - _QUALITY_OF_NOISE))
     np.clip(trust, 0, 1, out=trust)

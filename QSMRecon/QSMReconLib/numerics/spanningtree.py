@@ -13,7 +13,7 @@ _SAFE_QUALITY = 0.55
 around a square cannot add up to a turn, so the order in which they are taken does not matter."""
 
 
-def unwrap_in_space(phase, magnitude, voxels, te_s, echo):
+def unwrap_in_space(phase, magnitude, voxels, te_s, echo, progress):
     """Turns and region of each mask voxel of one echo, along the best tree of ROMEO qualities.
 
     Parameters
@@ -22,11 +22,13 @@ def unwrap_in_space(phase, magnitude, voxels, te_s, echo):
     voxels : MaskVoxels
     te_s : E echo times in s
     echo : index
+    progress : Progress
     """
     values = voxels.take_from_box(phase[echo])
     judged = judged_echo(phase, magnitude, te_s, echo)
     judged["phase"] = voxels.put_in_box(values, outside=np.nan)
-    return turns_along_tree(values, voxels.mask, edge_costs(**judged))
+    costs = edge_costs(**judged, progress=progress.part(0, 0.5))
+    return turns_along_tree(values, voxels.mask, costs)
 
 
 def edge_costs(**echo):

@@ -59,7 +59,7 @@ def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
     ----------
     phase, magnitude, mask, acq, progress : as of the stage
     params : UnwrapParams
-    in_space : callable(phase, magnitude, voxels, echo) -> turns, region
+    in_space : callable(phase, magnitude, voxels, echo, progress) -> turns, region
         Unwraps the echo of this index. Gets the bounding box of the mask, the wrapped phase with
         the echo axis and a MaskVoxels; returns the turns to add to and the connected region
         (the largest is 0) of each mask voxel.
@@ -78,21 +78,26 @@ def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
     voxels = MaskVoxels(mask)
     wrapped, box_magnitude = voxels.crop(phase), voxels.crop(magnitude)
     echoes = voxels.take(phase)
-    turns, region = in_space(wrapped, box_magnitude, voxels, template)
+    progress(0.05)
+    part = progress.part(0.05, 0.5)
+    turns, region = in_space(wrapped, box_magnitude, voxels, template, part)
     progress.note(regions=int(region.max()) + 1)
     progress(0.5)
     echoes[template] += np.float32(TURN_RAD) * turns
     offset = settle_level(echoes, template, region, magnitude, voxels, acq, params, progress)
     echoes -= offset
-    progress(0.8)
+    progress(0.7)
     if params.individual:
-        for echo, known in echo_order(te_s, template):
-            turns, region = in_space(wrapped, box_magnitude, voxels, echo)
+        for number, (echo, known) in enumerate(echo_order(te_s, template)):
+            start, stop = (0.7 + 0.2 * n / len(te_s) for n in (number, number + 1))
+            part = progress.part(start, stop)
+            turns, region = in_space(wrapped, box_magnitude, voxels, echo, part)
             echoes[echo] += np.float32(TURN_RAD) * turns
             expected = np.float32(te_s[echo] / te_s[known]) * echoes[known]
             echoes[echo] += np.float32(TURN_RAD) * _region_turns(expected - echoes[echo], region)
     else:
         follow_echoes(echoes, te_s, template)
+    progress(0.9)
     return voxels.put(echoes), voxels.put(offset)
 
 

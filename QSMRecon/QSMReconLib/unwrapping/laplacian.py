@@ -51,15 +51,8 @@ def laplacian(phase, magnitude, mask, acq, params, progress):
     echoes = voxels.take(phase)
     offset = np.zeros(voxels.count, np.float32)
     if params.remove_offset:
-        first = (
-            voxels.crop(phase),
-            voxels.crop(magnitude),
-            voxels,
-            acq.te_s,
-            0,
-            progress.part(0, 0.2),
-        )
-        turns, region = unwrap_in_space(*first)
+        boxes = voxels.crop(phase), voxels.crop(magnitude)
+        turns, region = unwrap_in_space(*boxes, voxels, acq.te_s, 0, progress.part(0, 0.2))
         echoes[0] += np.float32(TURN_RAD) * turns
         offset = settle_level(echoes, 0, region, magnitude, voxels, acq, params, progress)
         echoes -= offset
