@@ -4,9 +4,13 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import InputError
+from ..numerics.fourier import bounding_box
 from ..numerics.laplace import harmonic_fill
 from ..numerics.smv import ball_fits
 from ..params import param
+
+MARGIN = 3
+"""Voxels around the unreliable ones that their neighbourhood needs."""
 
 MIN_RELIABILITY_HELP = (
     "Voxels whose field is less reliable than this are not used: at the rim they leave the mask, "
@@ -25,8 +29,8 @@ def usable_field(total_field, reliability, mask, min_reliability, acq, progress)
     Unreliable voxels at the rim (next to air, where the signal dephases) leave the mask. Inside,
     they would punch a hole of the size of the filter around each of them; there the field is
     continued harmonically from the reliable voxels and the mask stays whole. The inversion gives
-    them no weight, since it sees the reliability too. A cleft narrower than two voxels that leads
-    from the rim to the inside counts as inside.
+    them no weight, since it sees the reliability too. A cleft less than three voxels wide that
+    leads from the rim to the inside counts as inside.
 
     Parameters
     ----------
@@ -46,24 +50,34 @@ def usable_field(total_field, reliability, mask, min_reliability, acq, progress)
     bad = mask & (reliability < min_reliability)
     if not bad.any():
         return total_field * mask, mask
-    open_to_air = ndimage.binary_opening(
-        np.pad(bad | ~mask, 2, constant_values=True), ndimage.generate_binary_structure(3, 1)
-    )
-    regions, _ = ndimage.label(open_to_air)
-    air = np.unique(regions[np.pad(~mask, 2, constant_values=True)])
-    dropped = np.isin(regions, air[air > 0])[2:-2, 2:-2, 2:-2] & mask
-    usable = mask & ~dropped
-    if not (usable & ~bad).any():
+    if np.array_equal(bad, mask):
         raise InputError(
             "Background field removal: no voxel of Brain mask reaches the reliability "
             f"{min_reliability:g}; lower it or look at Reliability"
         )
-    holes = bad & usable
+    field, usable, bad = (np.pad(image, MARGIN) for image in (total_field, mask, bad))
+    near = bounding_box(bad, (MARGIN,) * 3)
+    dropped = bad[near] & _open_to_air(bad[near], ~usable[near])
+    holes = bad[near] & ~dropped
+    usable[near] &= ~dropped
+    field[near] = harmonic_fill(field[near], holes, usable[near], acq.voxel_size_mm)
+    field *= usable
     progress.note(
-        unreliable_voxels_dropped=int(dropped.sum()), unreliable_voxels_filled=int(holes.sum())
+        unreliable_voxels_dropped=int(np.count_nonzero(dropped)),
+        unreliable_voxels_filled=int(np.count_nonzero(holes)),
     )
-    field = harmonic_fill(total_field, holes, usable, acq.voxel_size_mm)
-    return field * usable, usable
+    core = (slice(MARGIN, -MARGIN),) * 3
+    return np.ascontiguousarray(field[core]), np.ascontiguousarray(usable[core])
+
+
+def _open_to_air(bad, air):
+    """Voxels a cross of 3 voxels reaches from the air without touching a reliable voxel."""
+    opened = ndimage.binary_opening(bad | air)
+    regions, count = ndimage.label(opened)
+    reached = np.zeros(count + 1, bool)
+    reached[regions[air]] = True
+    reached[0] = False
+    return reached[regions]
 
 
 def core_of(box, radius_mm):

@@ -19,10 +19,11 @@ class JointDipolesParams(Params):
         range=(1, 200),
     )
     outer_strength: float = param(
-        0.8,
+        0.4,
         "Outer sources",
         "Expected strength of a source 1 mm outside the mask relative to one inside, after the "
-        "boundary values are removed. Larger moves more of the slow field to the background.",
+        "boundary values are removed. Larger suits sources near the rim, smaller large ones deep "
+        "inside, whose slow field would go to the background.",
         range=(0.01, 100.0),
         decimals=2,
     )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from QSMReconLib.numerics.distance import distance_inside
+from QSMReconLib.numerics.distance import distance_inside, six_inside
 
 
 def random_mask(shape=(17, 20, 23), seed=0):
@@ -35,3 +35,16 @@ def test_mask_is_not_modified():
     kept = mask.copy()
     distance_inside(mask, (1, 1, 1), 5.0)
     np.testing.assert_array_equal(mask, kept)
+
+
+def test_a_closed_border_is_not_outside_of_the_mask():
+    mask = np.ones((7, 8, 9), bool)
+    mask[3, 4, 4] = False
+    true = ndimage.distance_transform_edt(mask, sampling=(1.5, 1, 2))
+    found = distance_inside(mask, (1.5, 1, 2), 50.0, open_border=False)
+    np.testing.assert_allclose(found, true, rtol=1e-5)
+
+
+def test_six_neighbours_inside_are_an_erosion_with_a_cross():
+    mask = random_mask()
+    np.testing.assert_array_equal(six_inside(mask), ndimage.binary_erosion(mask))
