@@ -37,7 +37,7 @@ def make_table(args, progress=None):
     controls = read_controls(args.controls) if args.controls else None
     automatic = _automatic(args, chi, images["brain"], progress) if args.auto else None
     if automatic is not None:
-        facts |= _facts_of(automatic)
+        facts |= _facts_of(automatic, args.method)
         segments = segments_from_labels(automatic.labels, automatic.names)
     else:
         segments = _given_segments(args, chi)
@@ -97,17 +97,24 @@ def _refuse(args, outputs):
         raise ParameterError("give either a label volume with --segmentation or --auto")
     if (args.t1 or args.magnitude) and not args.auto:
         raise ParameterError("--t1 and --magnitude serve --auto; they have no use here")
+    if args.method == "network" and not args.t1:
+        raise ParameterError("--method network needs a T1-weighted scan (--t1)")
     if args.controls and (args.age is None or args.sex is None):
         raise ParameterError("--controls needs the person's --age and --sex")
 
 
 def _automatic(args, chi, brain, progress):
-    from .atlas.segment import segment_deep_gray_matter
+    from .atlas.segment import segment_by_network, segment_deep_gray_matter
 
     brain, _ = valid_region(chi.array, brain)
     if brain.all():
         raise InputError("Brain mask: the map has no background of zeros; give one with --mask")
     t1 = args.t1 and read_volume(args.t1, "T1-weighted scan")
+    if args.method == "network":
+        scan = t1.array, t1.affine_ras
+        return segment_by_network(
+            chi.array, brain, chi.affine_ras, scan, args.weights, progress=progress
+        )
     magnitude = args.magnitude and on_grid_of(
         read_volume(args.magnitude, "Magnitude"), chi, "Magnitude"
     )
@@ -121,13 +128,16 @@ def _automatic(args, chi, brain, progress):
     )
 
 
-def _facts_of(automatic):
+def _facts_of(automatic, method):
     from .atlas.template import SOURCE
 
+    described = {
+        "atlas": f"atlas registered to {', '.join(automatic.inputs)}, fitted to the map; {SOURCE}",
+        "network": "network model30chan18cls (brainchop) on the T1-weighted scan",
+    }
     return {
         "Segmentation": {
-            "Method": "atlas registered to " + ", ".join(automatic.inputs) + ", fitted to the map",
-            "Atlas": SOURCE,
+            "Method": described[method],
             "Passed": automatic.quality.passed,
             "Warnings": list(automatic.quality.warnings),
             "Figures": automatic.quality.figures,

@@ -47,6 +47,21 @@ def judge(chi_ppb, brain, labels, atlas, affine, correlation, jacobian, mask):
     return Quality(not warnings, warnings, figures)
 
 
+def judge_alignment(correlation):
+    """Quality of a result of which only the alignment with the template can be judged."""
+    figures = {"BrainCorrelation": float(correlation)}
+    warnings = tuple(_misaligned(figures))
+    return Quality(not warnings, warnings, figures)
+
+
+def _misaligned(figures):
+    if figures["BrainCorrelation"] < LOWEST_CORRELATION:
+        yield (
+            f"The brain fits the template badly (correlation {figures['BrainCorrelation']:.2f}, "
+            f"usually above {LOWEST_CORRELATION}); look at the outline of the brain and the mask."
+        )
+
+
 def _contrast(chi_ppb, brain, labels, atlas, abbreviation):
     """Median of a structure minus the median of the brain, ppb."""
     values = [x.value for x in atlas.table if x.structure.abbreviation == abbreviation]
@@ -57,11 +72,7 @@ def _contrast(chi_ppb, brain, labels, atlas, abbreviation):
 
 
 def _warnings(figures):
-    if figures["BrainCorrelation"] < LOWEST_CORRELATION:
-        yield (
-            f"The brain fits the template badly (correlation {figures['BrainCorrelation']:.2f}, "
-            f"usually above {LOWEST_CORRELATION}); look at the outline of the brain and the mask."
-        )
+    yield from _misaligned(figures)
     if figures["FoldedShare"] > FOLDED_SHARE:
         yield (
             f"The template is folded in {figures['FoldedShare']:.1%} of the structures; "

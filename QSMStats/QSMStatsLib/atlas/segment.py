@@ -12,7 +12,7 @@ from QSMReconLib.progress import Progress
 
 from .deformable import LEVELS, Channel, deform
 from .linear import align_brains, align_scan, outlined
-from .quality import Quality, judge
+from .quality import Quality, judge, judge_alignment
 from .refine import refine
 from .template import Atlas, load_atlas
 
@@ -109,6 +109,33 @@ def segment_deep_gray_matter(
     quality = judge(chi_ppb, brain, labels, atlas, affine, correlation, jacobian, mask)
     progress(1.0)
     return AtlasSegmentation(labels, atlas.names, quality, tuple(contrasts))
+
+
+def segment_by_network(chi_ppm, brain, affine_ras, t1, weights=None, atlas=None, progress=None):
+    """Label thalamus, caudate, putamen, pallidum, hippocampus, amygdala and accumbens from T1.
+
+    Parameters are those of :func:`segment_deep_gray_matter`; ``weights`` is the file of the
+    network, downloaded without it. Small nuclei and thalamic groups are not among its classes.
+    """
+    from .network import load_weights, network_labels
+
+    progress, atlas = progress or Progress(), atlas or load_atlas()
+    layers = load_weights(weights)
+    chi_ppb, brain = _checked(chi_ppm, brain, None)
+    mask = to_image(brain, affine_ras)
+    progress(0.0, "aligning the brain with the template")
+    affine, correlation = align_brains(
+        to_image(outlined(chi_ppb, brain), affine_ras),
+        atlas.image(outlined(sitk.GetArrayFromImage(atlas.chi_ppb), atlas.brain)),
+        progress.part(0.0, 0.2),
+    )
+    aligned = _aligned_t1(t1, {"map": to_image(chi_ppb, affine_ras)}, mask)
+    progress(0.25, "running the network")
+    labels, names = network_labels(aligned, affine, mask, layers, progress.part(0.25, 0.98))
+    labels[~brain] = 0
+    names = {value: name for value, name in names.items() if (labels == value).any()}
+    progress(1.0)
+    return AtlasSegmentation(labels, names, judge_alignment(correlation), ("t1",))
 
 
 def _checked(chi_ppm, brain, magnitude):
