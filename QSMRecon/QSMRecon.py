@@ -95,6 +95,7 @@ class QSMReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onChanged)
         self.enter()
 
@@ -122,6 +123,11 @@ class QSMReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneEndClose(self, caller, event):
         if self.parent.isEntered:
             self.enter()
+
+    def onSceneEndImport(self, caller, event):
+        """Bind again: what the parameter node refers to was not there while it was read."""
+        if self.session.parameters is not None:
+            self.setParameterNode(self.logic.getParameterNode())
 
     def onChanged(self, caller=None, event=None):
         self.session.changed_elsewhere()

@@ -118,14 +118,24 @@ def combine(volumes, image_name):
 
 def folders_of_volumes():
     """(name, list of volume nodes) of the subject-hierarchy items with two or more volumes."""
+    found = _by_parent("vtkMRMLScalarVolumeNode")
+    return [(name, nodes) for _item, name, nodes in found]
+
+
+def folders_of_sequences():
+    """{name: item id} of the subject-hierarchy items with two or more sequences."""
+    return {name: item for item, name, _nodes in _by_parent("vtkMRMLSequenceNode")}
+
+
+def _by_parent(class_name):
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     found = {}
-    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+    for node in slicer.util.getNodesByClass(class_name):
         item = hierarchy.GetItemByDataNode(node)
-        if item and node.GetClassName() == "vtkMRMLScalarVolumeNode":
-            found.setdefault(hierarchy.GetItemParent(item), []).append(node)
-    listed = [(hierarchy.GetItemName(item), nodes) for item, nodes in found.items()]
-    return [(name, nodes) for name, nodes in listed if len(nodes) > 1]
+        parent = hierarchy.GetItemParent(item) if item else 0
+        if node.GetClassName() == class_name and parent not in (0, hierarchy.GetSceneItemID()):
+            found.setdefault(parent, []).append(node)
+    return [(i, hierarchy.GetItemName(i), nodes) for i, nodes in found.items() if len(nodes) > 1]
 
 
 def _file(nodes, name):

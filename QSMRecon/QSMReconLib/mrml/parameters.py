@@ -20,6 +20,11 @@ def attribute(image_name):
     return f"image_{image_name}"
 
 
+def folder_attribute(image_name):
+    """Name of the parameter that holds the folder of the coil channels of an image."""
+    return f"folder_{image_name}"
+
+
 def _node_type(image):
     if image.is_mask:
         return vtkMRMLLabelMapVolumeNode | vtkMRMLSegmentationNode | None
@@ -35,13 +40,18 @@ def _annotations():
         for name, image in IMAGES.items()
         if "c" not in image.axes
     }
-    return images | {
-        "ownMask": masks,
-        "ownMaskSegment": str,
-        "regionSegment": str,
-        "keepEchoes": bool,
-        "setup": str,
-    }
+    folders = {folder_attribute(n): str for n, image in IMAGES.items() if "c" in image.axes}
+    return (
+        images
+        | folders
+        | {
+            "ownMask": masks,
+            "ownMaskSegment": str,
+            "regionSegment": str,
+            "keepEchoes": bool,
+            "setup": str,
+        }
+    )
 
 
 QSMReconParameterNode = parameterNodeWrapper(

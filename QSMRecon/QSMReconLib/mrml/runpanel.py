@@ -81,14 +81,14 @@ class RunPanel:
         if region is not None:
             given["region"] = with_segment(region, parameters.regionSegment)
         given = {name: node for name, node in given.items() if node is not None}
-        targets = {name: session.node(name) for name in IMAGES if name not in given}
+        targets = session.targets(name for name in IMAGES if name not in given)
         keep_all = parameters.keepEchoes
 
         def action(on_progress, cancel):
             return runner.run(
                 recipe,
                 given,
-                targets={name: node for name, node in targets.items() if node is not None},
+                targets=targets,
                 keep_all=keep_all,
                 on_progress=on_progress,
                 cancel=cancel,

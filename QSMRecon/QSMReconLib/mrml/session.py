@@ -61,11 +61,17 @@ class Session:
         if attribute(image_name) in self.parameters.allParameters:
             setattr(self.parameters, attribute(image_name), node)
 
+    def targets(self, names):
+        """Nodes that a run may overwrite: those that an earlier run has made for the image."""
+        nodes = {name: self.node(name) for name in names}
+        made = {n: v for n, v in nodes.items() if v is not None}
+        return {n: v for n, v in made.items() if v.GetAttribute(outputs.IMAGE) == n}
+
     def take_scan(self, phase):
         """Another phase was chosen: the results shown are those of this scan, if there are any."""
         made = outputs.of_scan(phase) if phase is not None else {}
         modifying = self.parameters.StartModify()
-        for name in IMAGES:
+        for name in set(IMAGES) - {"phase", "magnitude"}:
             node = self.node(name)
             if name in made or (node is not None and node.GetAttribute(outputs.IMAGE)):
                 self.set_node(name, made.get(name))

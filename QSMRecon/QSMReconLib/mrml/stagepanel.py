@@ -7,7 +7,8 @@ from slicer.i18n import tr as _
 
 from ..stages import stage
 from . import runner, status
-from .parameters import attribute
+from .loading import folders_of_sequences
+from .parameters import attribute, folder_attribute
 from .widgets import (
     caption,
     choose,
@@ -28,7 +29,7 @@ class StagePanel:
 
     def __init__(self, spec, session):
         self.spec, self.session = spec, session
-        self._pages, self._tags, self._selectors = {}, [], []
+        self._pages, self._tags, self._selectors, self._folders = {}, [], [], []
         self.button = ctk.ctkCollapsibleButton()
         self.button.text, self.button.objectName = spec.title, f"{spec.id}CollapsibleButton"
         layout = qt.QVBoxLayout(self.button)
@@ -52,14 +53,26 @@ class StagePanel:
         form = form_layout()
         for images, kind in ((self.spec.inputs, _("takes")), (self.spec.outputs, _("gives"))):
             for image in images:
-                if "c" in image.axes:
-                    continue
                 tooltip = f"{self.spec.title} {kind} {caption(image.label, image.unit)}"
+                if "c" in image.axes:
+                    form.addRow(caption(image.label, image.unit), self._folder(image, tooltip))
+                    continue
                 selector = node_selector(image.name, tooltip)
                 arrow = "→ " if image in self.spec.outputs else ""
                 form.addRow(f"{arrow}{caption(image.label, image.unit)}", selector)
                 self._selectors.append((image.name, selector))
         return form
+
+    def _folder(self, image, tooltip):
+        """Selector of a folder with one sequence per coil channel."""
+        selector = compact_combo()
+        selector.toolTip = _("{tip}: a folder with one sequence per channel").format(tip=tooltip)
+        selector.connect("currentIndexChanged(int)", lambda _row: self._on_folder(image, selector))
+        self._folders.append((image.name, selector))
+        return selector
+
+    def _on_folder(self, image, selector):
+        setattr(self.session.parameters, folder_attribute(image.name), chosen(selector))
 
     def _algorithm_form(self):
         form = form_layout()
@@ -112,6 +125,9 @@ class StagePanel:
         cited = f'<a href="https://doi.org/{algorithm.doi}">{algorithm.reference}</a>'
         reference = cited if algorithm.doi else algorithm.reference
         self.summary.text = algorithm.summary + (f"<br>{reference}" if reference else "")
+        for name, selector in self._folders:
+            folders = [(f, f) for f in folders_of_sequences()]
+            fill(selector, folders, getattr(session.parameters, folder_attribute(name)))
         if not self.button.collapsed:
             self._show_page(algorithm, setup.params(stage_id))
             self.status.text = status.sentence(self.spec, session)
@@ -185,8 +201,9 @@ class StagePanel:
             given["mask"] = with_segment(mask, segment)
         if given.get("region") is not None:
             given["region"] = with_segment(given["region"], session.parameters.regionSegment)
-        targets = {i.name: session.node(i.name) for i in self.spec.outputs}
-        targets = {name: node for name, node in targets.items() if node is not None}
+        for name, selector in self._folders:
+            given[name] = folders_of_sequences().get(chosen(selector))
+        targets = session.targets(i.name for i in self.spec.outputs)
 
         def action(on_progress, cancel):
             return runner.run_stage(

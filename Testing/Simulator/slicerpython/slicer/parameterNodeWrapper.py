@@ -5,6 +5,7 @@ defaults, ranges and choices; two-way binding to the usual widgets. Anything els
 """
 
 import typing
+import weakref
 from dataclasses import dataclass
 
 import slicer
@@ -130,17 +131,30 @@ def parameterNodeWrapper(cls):
 
 
 def _property(parameter):
-    return property(
-        lambda self: parameter.read(self.parameterNode),
-        lambda self, value: parameter.write(self.parameterNode, value),
-    )
+    """Like Slicer's, a value is kept until the parameter node is modified."""
+
+    def read(self):
+        if parameter.name not in self._kept:
+            self._kept[parameter.name] = parameter.read(self.parameterNode)
+        return self._kept[parameter.name]
+
+    def write(self, value):
+        self._kept.pop(parameter.name, None)
+        parameter.write(self.parameterNode, value)
+        self._kept[parameter.name] = parameter.read(self.parameterNode)
+
+    return property(read, write)
 
 
 def _init(self, parameterNode):
     self.parameterNode, self._bindings, self._writing_gui = parameterNode, {}, False
+    self._kept, myself = {}, weakref.ref(self)
+    forget = lambda *_: myself() and myself()._kept.clear()  # noqa: E731
+    parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, forget, 1.0)
     for name, parameter in self.allParameters.items():
         if not parameter.nodes and not parameterNode.HasParameter(name):
             parameter.write(parameterNode, parameter.default)
+        self._kept[name] = parameter.read(parameterNode)
 
 
 def getValue(self, name):
