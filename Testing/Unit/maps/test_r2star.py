@@ -57,6 +57,12 @@ def test_is_unbiased_at_usual_noise_and_twice_the_noise_is_twice_the_spread(algo
     assert spread[1] / spread[0] == pytest.approx(2, rel=0.08)
 
 
+def test_arlo_leaves_the_noisiest_echo_out_of_its_weights():
+    te_s = tuple(0.004 * np.arange(1, 7))
+    magnitude, acq = decay(te_s, np.full((24, 24, 24), 30.0), noise=0.08, seed=1)
+    assert fit("arlo", magnitude, acq).mean() == pytest.approx(30, rel=0.008)
+
+
 def test_only_the_nonlinear_fit_is_unbiased_where_late_echoes_are_noise():
     te_s = tuple(0.005 * np.arange(1, 8))
     magnitude, acq = decay(te_s, np.full((24, 24, 24), 110.0), noise=0.04)

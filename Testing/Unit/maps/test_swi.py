@@ -98,7 +98,18 @@ def test_uneven_brightness_is_taken_out():
     rest = ball(SHAPE, 14, SIZE_MM) & ~dark & ~bright
     flat = weighted("clearswi", images, acq, strength=0)["swi"][rest]
     raw = weighted("clearswi", images, acq, strength=0, sensitivity_mm=0)["swi"][rest]
+    some = weighted("clearswi", images, acq, strength=0, sensitivity_mm=20)["swi"][rest]
+    assert flat.std() / flat.mean() < 0.8 * some.std() / some.mean()
     assert flat.std() / flat.mean() < 0.5 * raw.std() / raw.mean()
+
+
+def test_late_echoes_count_more_for_the_phase():
+    images, early, late, acq = vein(hz=0.0)
+    phase = images["unwrapped"].copy()
+    phase[0, early] += 1
+    phase[2, late] += 1
+    out = weighted("clearswi", images | {"unwrapped": phase}, acq)["swi"]
+    assert out[late].mean() < 0.9 * out[early].mean()
 
 
 def test_strength_darkens_and_the_field_strength_and_scale_do_not():

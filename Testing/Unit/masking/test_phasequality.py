@@ -75,6 +75,22 @@ def test_the_scale_of_the_magnitude_and_the_order_of_the_axes_do_not_matter():
     assert dice(mask, turned.swapaxes(0, 2)) > 0.999
 
 
+def test_a_receive_coil_that_sees_one_side_best_does_not_matter():
+    magnitude, phase, brain, acq = head()
+    magnitude *= np.exp(positions(SHAPE, SIZE_MM)[1] / 80).astype(np.float32)
+    assert dice(mask_of(magnitude, phase, acq), brain) > 0.96
+
+
+def test_scalp_close_to_the_brain_is_cut():
+    magnitude, phase, brain, acq = head()
+    close = ball(SHAPE, 66, SIZE_MM) & ~ball(SHAPE, 58.5, SIZE_MM)
+    close &= positions(SHAPE, SIZE_MM)[2] > 20
+    magnitude[:, close] = magnitude[:, brain].mean()
+    mask = mask_of(magnitude, phase, acq, quality=0)
+    assert mask[close].mean() < 0.03
+    assert mask[brain].mean() > 0.99
+
+
 def test_incoherent_phase_at_the_edge_is_left_out():
     magnitude, phase, brain, acq = head()
     rng = np.random.default_rng(1)
@@ -83,6 +99,7 @@ def test_incoherent_phase_at_the_edge_is_left_out():
     mask = mask_of(magnitude, phase, acq)
     rim = brain & spoiled & ~ball(SHAPE, 52, SIZE_MM)
     assert mask[rim].mean() < 0.25
+    assert mask[ball(SHAPE, 48, SIZE_MM)].all()
     assert mask[brain & ~spoiled].mean() > 0.97
     assert mask_of(magnitude, phase, acq, quality=0)[rim].mean() > 0.98
     assert mask_of(magnitude, phase, acq, "magnitude")[rim].mean() > 0.98
