@@ -8,6 +8,7 @@ from ..numerics.conefill import complete
 from ..numerics.dataterm import noise_level
 from ..numerics.dipole import dipole_kernel
 from ..numerics.fourier import Box
+from ..numerics.lsqr import divide
 from ..params import Params, param
 from ..stage import Algorithm
 from ..units import hz_to_ppm
@@ -81,9 +82,8 @@ def rts(
     field_ppm = hz_to_ppm(local_field, acq) * local_mask
     noise = noise_level(field_ppm, local_mask, acq, field_noise)
     weight = params.weight * noise**2 / TYPICAL_GRADIENT
+    spectrum = divide(box.fft(box.put(field_ppm)), kernel, params.threshold)
     kernel[np.abs(kernel) <= params.threshold] = 0
-    spectrum = box.fft(box.put(field_ppm))
-    np.divide(spectrum, kernel, out=spectrum, where=kernel != 0)
     kernel *= kernel
     chi, iterations, change = complete(
         box,
