@@ -224,7 +224,7 @@ def test_quality_in_words_and_as_a_picture(panel, nodes):
     panel.ui.assessButton.click()
     assert panel.errors == []
     text = panel.ui.qualityLabel.text
-    assert "explains the local field" in text
+    assert "of the local field unexplained" in text
     assert "% of the brain mask" in text
     assert "Streak index" in text
     assert panel.ui.qualityPicture.pixmap.width() > 100

@@ -34,9 +34,9 @@ class Quality:
     def lines(self):
         """The numbers as sentences."""
         return [
-            f"The map explains the local field up to {self.residual_percent:.0f} % (RMS).",
+            f"The map leaves {self.residual_percent:.0f} % of the local field unexplained (RMS).",
             f"{self.kept_percent:.0f} % of the brain mask has a value.",
-            f"Streak index {self.streak_index:.2f} (near 1: no streaks; much larger: streaks).",
+            f"Streak index {self.streak_index:.2f} (far above 1: streaks).",
         ]
 
 

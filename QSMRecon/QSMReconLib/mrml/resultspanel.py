@@ -204,7 +204,7 @@ class ResultsPanel:
         path = os.path.join(slicer.app.temporaryPath, "qsm-quality.png")
         write_png(path, image)
         pixmap = qt.QPixmap(path)
-        width = max(200, min(ui.qualityGroupBox.width - 30, pixmap.width()))
+        width = max(200, min(ui.resultsCollapsibleButton.width - 60, pixmap.width()))
         ui.qualityPicture.setPixmap(pixmap.scaledToWidth(width, qt.Qt.SmoothTransformation))
         self._assessed = tuple(n.GetMTime() for n in self.nodes().values())
         for line in found.lines():

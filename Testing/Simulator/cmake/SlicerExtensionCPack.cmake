@@ -1,0 +1,10 @@
+# One archive with everything below lib and share, named as Slicer names its extension packages.
+
+set(CPACK_GENERATOR TGZ)
+set(CPACK_PACKAGE_NAME ${EXTENSION_NAME})
+set(CPACK_PACKAGE_VERSION ${Slicer_REVISION})
+set(CPACK_PACKAGE_FILE_NAME "${Slicer_REVISION}-${Slicer_OS}-${Slicer_ARCHITECTURE}-${EXTENSION_NAME}")
+set(CPACK_RESOURCE_FILE_LICENSE ${EXTENSION_SOURCE_DIR}/LICENSE)
+set(CPACK_INCLUDE_TOPLEVEL_DIRECTORY ON)
+set(CPACK_INSTALL_CMAKE_PROJECTS "${CMAKE_BINARY_DIR};${EXTENSION_NAME};RuntimeLibraries;/")
+include(CPack)
