@@ -7,6 +7,7 @@ import pytest
 
 from phantoms import acquisition, ball, positions
 from QSMReconLib.errors import InputError, ParameterError
+from QSMReconLib.masking._brain import BrainParams, Head
 from QSMReconLib.progress import Progress
 from QSMReconLib.stages import stage
 
@@ -89,6 +90,22 @@ def test_scalp_close_to_the_brain_is_cut():
     mask = mask_of(magnitude, phase, acq, quality=0)
     assert mask[close].mean() < 0.03
     assert mask[brain].mean() > 0.99
+
+
+def test_of_a_bridge_to_the_scalp_no_stub_is_left():
+    magnitude, phase, brain, acq = head()
+    k, j, i = positions(SHAPE, SIZE_MM)
+    bridge = (np.abs(k) < 4) & (np.abs(j) < 4) & (i > 50) & (i < 66)
+    magnitude[:, bridge] = magnitude[:, brain].mean()
+    stub = bridge & (i > 58)
+    assert not mask_of(magnitude, phase, acq, quality=0)[stub].any()
+
+
+def test_brains_are_looked_for_on_a_grid_of_about_two_millimetres():
+    signal = head()[0][0]
+    found = Head(signal, (0.5, 0.9, 4.0), BrainParams())
+    assert found.voxel_size_mm == pytest.approx((2.0, 1.8, 4.0))
+    assert found.fine(found.level).shape == SHAPE
 
 
 def test_incoherent_phase_at_the_edge_is_left_out():
