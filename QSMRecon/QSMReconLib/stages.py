@@ -7,7 +7,7 @@ from .background import ismv, jointdipoles, lbv, pdf, resharp, sharp, vsharp
 from .coilcombination import adaptive, aspire, hammond, mcpc3ds, virtualreference
 from .errors import ParameterError
 from .fieldfit import nonlinear, weightedlinear, weightedmean
-from .inversion import heidi, medi, rts, tkd, tv
+from .inversion import heidi, ilsqr, medi, rts, tkd, tv
 from .maps import arlo, clearswi, loglinear, swi
 from .maps import nonlinear as power
 from .masking import magnitude, phasequality
@@ -128,7 +128,14 @@ STAGES = (
             R2STAR,
         ),
         outputs=(CHI,),
-        algorithms=(tkd.ALGORITHM, tv.ALGORITHM, rts.ALGORITHM, medi.ALGORITHM, heidi.ALGORITHM),
+        algorithms=(
+            tkd.ALGORITHM,
+            tv.ALGORITHM,
+            rts.ALGORITHM,
+            medi.ALGORITHM,
+            heidi.ALGORITHM,
+            ilsqr.ALGORITHM,
+        ),
     ),
     Stage(
         "referencing",
