@@ -31,12 +31,11 @@ def without_boundary_values(field, mask, voxel_size_mm, tolerance=1e-3, progress
     """
     box = bounding_box(mask)
     cropped = np.pad(mask[box], 1)
-    values = np.where(cropped, np.pad(field[box], 1), np.float32(0))
     inner = six_inside(cropped)
     grid = PoissonGrid(inner, voxel_size_mm)
     solution = conjugate_gradients(
         grid.operator,
-        grid.operator(values),
+        grid.operator(np.pad(field[box], 1)),
         preconditioner=grid.cycle,
         iterations=100,
         tolerance=tolerance,
