@@ -1,0 +1,52 @@
+"""The automatic segmentation on heads whose nuclei come from other atlases than the shipped one."""
+
+import numpy as np
+import pytest
+from Unit.stats.heads import SHARED, make_head
+
+from QSMStatsLib.atlas.segment import segment_deep_gray_matter
+from QSMStatsLib.atlas.template import load_atlas
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not SHARED.is_dir(), reason="the shared folder with the atlases is missing"),
+]
+
+PARTS = {"GP": ("GPe", "GPi"), "SN": ("SNc", "SNr")}
+PARTS["TH"] = ("Pul", "AN", "MD", "VA", "VLV", "VLD", "CL")
+BARS = {"CN": 0.80, "PU": 0.80, "TH": 0.80, "GP": 0.72, "RN": 0.60, "SN": 0.60}
+CLOSE_PPB = {"CN": 5, "PU": 5, "TH": 5, "GP": 5, "RN": 5, "SN": 12}
+
+
+def found_mask(labels, structure):
+    names = PARTS.get(structure, (structure,))
+    values = [x.value for x in load_atlas().table if x.structure.abbreviation in names]
+    return np.isin(labels, values)
+
+
+def true_mask(head, structure):
+    names = {"GP": ("GPe", "GPi"), "TH": ("TH", "Pul")}.get(structure, (structure,))
+    return np.any([head.truth[n] for n in names if n in head.truth], axis=0)
+
+
+@pytest.mark.parametrize(
+    ("atlas", "seed", "scale", "contrasts"),
+    [
+        ("bigbrain", 1, 1.10, ()),
+        ("allen", 2, 0.90, ("t1",)),
+        ("bigbrain", 3, 1.05, ("magnitude",)),
+    ],
+)
+def test_turned_scaled_and_deformed_heads_reach_the_bars(atlas, seed, scale, contrasts):
+    pytest.importorskip("nilearn", reason="nilearn, which brings the anatomy, is not installed")
+    head = make_head(atlas, seed, scale=scale, voxel_size_mm=(1.5, 1.5, 1.5))
+    more = {"magnitude": head.magnitude} if "magnitude" in contrasts else {}
+    if "t1" in contrasts:
+        more["t1"] = (head.t1, head.affine_ras)
+    found = segment_deep_gray_matter(head.chi, head.brain, head.affine_ras, **more)
+    for structure, bar in BARS.items():
+        a, b = found_mask(found.labels, structure), true_mask(head, structure)
+        dice = 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
+        assert dice >= bar, (structure, dice)
+        error_ppb = 1000 * abs(head.chi[a].mean() - head.chi[b].mean())
+        assert error_ppb <= CLOSE_PPB[structure], (structure, error_ppb)
