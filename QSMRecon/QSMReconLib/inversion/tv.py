@@ -7,6 +7,7 @@ import numpy as np
 from ..numerics.admm import invert
 from ..numerics.dataterm import data_weights, noise_level
 from ..numerics.dipole import dipole_kernel
+from ..numerics.edges import combined_magnitude, edge_weights
 from ..numerics.fourier import Box
 from ..params import Params, param
 from ..stage import Algorithm
@@ -22,15 +23,29 @@ class TVParams(Params):
     """Parameters of :func:`tv`."""
 
     weight: float = param(
-        1.0,
+        2.0,
         "Weight",
         "Smoothness relative to what the noise asks for; higher is smoother",
         range=(0.01, 100),
         decimals=2,
     )
-    iterations: int = param(30, "Iterations", "At most this many", range=(1, 1000), advanced=True)
+    magnitude_edges: bool = param(
+        True,
+        "Edges of the magnitude",
+        "Let susceptibility change more easily where the magnitude does",
+    )
+    outside: float = param(
+        1e-6,
+        "Outside sources",
+        "Weight against sources outside the mask, which take up what is left of the background; "
+        "lower leaves them freer",
+        range=(1e-8, 1),
+        decimals=8,
+        advanced=True,
+    )
+    iterations: int = param(20, "Iterations", "At most this many", range=(1, 1000), advanced=True)
     tolerance: float = param(
-        0.005,
+        0.01,
         "Tolerance",
         "Stop when an iteration changes the map by less than this fraction",
         range=(0, 0.1),
@@ -40,10 +55,12 @@ class TVParams(Params):
 
 
 def tv(local_field, local_mask, field_noise, reliability, magnitude, r2star, acq, params, progress):
-    """Minimise ``1/2 |w (D chi - field)|^2 + lambda |grad chi|_1`` [1]_.
+    """Minimise ``1/2 |w (D chi - field)|^2 + lambda |E grad chi|_1 + mu/2 |chi outside|^2`` [1]_.
 
-    ``lambda = weight * noise^2 / 0.01 ppm/mm``: the maximum a posteriori weight for Gaussian noise
-    and gradients with a Laplace distribution of that scale.
+    ``lambda = weight * noise^2 / 0.01 ppm/mm``: weight 1 is the maximum a posteriori estimate for
+    Gaussian noise and gradients with a Laplace distribution of that scale; the default of 2 allows
+    for errors of the field that are not noise. E lowers the penalty at edges of the magnitude.
+    Sources outside the mask take up what background removal left, which is harmonic inside.
 
     Parameters
     ----------
@@ -80,12 +97,16 @@ def tv(local_field, local_mask, field_noise, reliability, magnitude, r2star, acq
         split *= precision / (precision + coupling)
         split += target
 
+    with_edges = params.magnitude_edges and magnitude is not None
+    anatomy = combined_magnitude(magnitude, local_mask) if with_edges else None
     chi, iterations, change = invert(
         box,
         kernel,
         data_step,
         field,
         weight,
+        edge_weights(box, anatomy),
+        outside=params.outside,
         iterations=params.iterations,
         tolerance=params.tolerance,
         progress=progress,
