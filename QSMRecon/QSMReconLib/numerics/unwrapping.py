@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..errors import InputError, ParameterError
 from ..params import Params, param
 from ..units import TURN_RAD
+from .bipolar import MIN_ECHOES, remove_readout_phase
 from .echotime import common_turns, echo_order, follow_echoes
 from .phaseoffset import phase_offset
 from .voxels import MaskVoxels
@@ -68,6 +69,10 @@ def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
     -------
     unwrapped : (E, K, J, I) float32, rad
     phase_offset : (K, J, I) float32, rad
+
+    Notes
+    -----
+    Of bipolar readouts, the phase that every second echo has more is removed first.
     """
     te_s, template = acq.te_s, params.template_echo - 1
     if template >= len(te_s):
@@ -75,6 +80,9 @@ def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
             f"Phase unwrapping: template echo {params.template_echo} does not exist, "
             f"the scan has {len(te_s)}"
         )
+    if params.remove_offset and acq.readout == "bipolar":
+        phase = _monopolar(phase, magnitude, mask, acq)
+        progress.note(readout_phase="removed")
     voxels = MaskVoxels(mask)
     wrapped, box_magnitude = voxels.crop(phase), voxels.crop(magnitude)
     echoes = voxels.take(phase)
@@ -99,6 +107,18 @@ def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
         follow_echoes(echoes, te_s, template)
     progress(0.9)
     return voxels.put(echoes), voxels.put(offset)
+
+
+def _monopolar(phase, magnitude, mask, acq):
+    """A copy of the phase without what alternating readouts add to every second echo."""
+    if len(acq.te_s) < MIN_ECHOES:
+        raise InputError(
+            f"Phase unwrapping: the readout is bipolar, which takes {MIN_ECHOES} echoes to correct, "
+            f"and the scan has {len(acq.te_s)}; set it to monopolar to go on uncorrected"
+        )
+    phase = phase.copy()
+    remove_readout_phase(phase, magnitude, mask, acq)
+    return phase
 
 
 def settle_level(echoes, template, region, magnitude, voxels, acq, params, progress):
