@@ -113,8 +113,8 @@ def _monopolar(phase, magnitude, mask, acq):
     """A copy of the phase without what alternating readouts add to every second echo."""
     if len(acq.te_s) < MIN_ECHOES:
         raise InputError(
-            f"Phase unwrapping: the readout is bipolar, which takes {MIN_ECHOES} echoes to correct, "
-            f"and the scan has {len(acq.te_s)}; set it to monopolar to go on uncorrected"
+            f"Phase unwrapping: the readout is bipolar, which takes {MIN_ECHOES} echoes to "
+            f"correct, and the scan has {len(acq.te_s)}; set it to monopolar to go on uncorrected"
         )
     phase = phase.copy()
     remove_readout_phase(phase, magnitude, mask, acq)

@@ -43,5 +43,5 @@ def test_a_monopolar_scan_named_bipolar_keeps_its_field():
 
 def test_two_bipolar_echoes_are_refused():
     two = replace(SCENE.acq, readout="bipolar", te_s=SCENE.acq.te_s[:2])
-    with pytest.raises(InputError, match="bipolar, which takes 3 echoes"):
+    with pytest.raises(InputError, match="bipolar, which takes 3 echoes to correct"):
         field(two, SIGNS * RAMP)
