@@ -54,6 +54,7 @@ def test_weights_are_downloaded_once_and_only_the_known_file_is_taken(tmp_path):
         network.load_weights(tmp_path / "other.bin", source.as_uri(), digest)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MODEL.is_dir(), reason="the shared folder with the network is missing")
 def test_equals_the_reference_runtime_on_a_block_of_the_template():
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

@@ -193,3 +193,81 @@ def test_further_options_reach_the_table(case):
     assert dictionary["IronCalibration"]["SlopePpbPerMgPerKg"] == 0.5
     assert dictionary["Reference"] == "mean of Whole brain"
     assert dictionary["ErosionMm"] == 1.2
+
+
+def automatic(folder, *more):
+    options = [str(folder / "sub-1_Chimap.nii.gz"), "--auto", "--mask", str(folder / "mask.nii.gz")]
+    return main([*options, "--out", str(folder / "out" / "sub-1_table.tsv"), *map(str, more)])
+
+
+def test_auto_hands_over_the_scans_and_writes_labels_that_can_be_used_again(case, monkeypatch):
+    from QSMStatsLib.atlas import segment
+    from QSMStatsLib.atlas.quality import Quality
+
+    folder, chi, labels = case
+    save(chi + 1, folder / "mag.nii.gz")
+    save(chi + 2, folder / "t1.nii.gz", origin=(0.0, 0.0, 0.0))
+    seen = {}
+
+    def stand_in(chi_ppm, brain, affine_ras, t1=None, magnitude=None, progress=None):
+        seen.update(chi=chi_ppm, brain=brain, t1=t1, magnitude=magnitude)
+        names = {1: "Right Putamen", 2: "Left Putamen", 3: "Left Red nucleus"}
+        quality = Quality(False, ("Look at it.",), {"BrainCorrelation": 0.5})
+        return segment.AtlasSegmentation(labels, names, quality, ("map", "t1"))
+
+    monkeypatch.setattr(segment, "segment_deep_gray_matter", stand_in)
+    scans = ("--t1", folder / "t1.nii.gz", "--magnitude", folder / "mag.nii.gz")
+    report = folder / "out" / "page.html"
+    assert automatic(folder, *scans, "--report", report) == 0
+    np.testing.assert_allclose(seen["chi"], chi, atol=1e-6)
+    np.testing.assert_allclose(seen["magnitude"], chi + 1, atol=1e-6)
+    np.testing.assert_allclose(seen["t1"][0], chi + 2, atol=1e-6)
+    np.testing.assert_allclose(seen["t1"][1][:3, 3], 0, atol=1e-6)
+    assert seen["brain"].sum() == 10 * 18 * 22
+    dictionary = json.loads((folder / "out" / "sub-1_table.json").read_text())
+    assert dictionary["Segmentation"]["Warnings"] == ["Look at it."]
+    assert "Look at it." in report.read_text()
+    again = ["--segmentation", str(folder / "out" / "sub-1_dseg.nii.gz")]
+    chimap, mask = str(folder / "sub-1_Chimap.nii.gz"), str(folder / "mask.nii.gz")
+    other = folder / "again.tsv"
+    assert main([chimap, *again, "--mask", mask, "--out", str(other)]) == 0
+    assert other.read_text() == (folder / "out" / "sub-1_table.tsv").read_text()
+
+
+def test_z_scores_against_controls_reach_their_table(case):
+    folder, _, _ = case
+    rng = np.random.default_rng(0)
+    lines = ["participant_id\tage\tsex\tstructure\tside\tmean_ppb"]
+    lines += [
+        f"{n}\t{age:.0f}\t{'fm'[n % 2]}\tCN\tleft\t{rng.normal(40, 5):.3f}"
+        for n, age in enumerate(rng.uniform(20, 80, 30))
+    ]
+    (folder / "controls.tsv").write_text("\n".join(lines))
+    options = ("--controls", folder / "controls.tsv", "--age", 50, "--sex", "f")
+    assert run(folder, *options) == 0
+    with open(folder / "out" / "table_norm.tsv") as file:
+        (row,) = csv.DictReader(file, delimiter="\t")
+    assert float(row["z"]) < -3
+    assert row["n"] == "30"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--auto"], "either a label volume"),
+        (["--t1", "x.nii"], "they have no use here"),
+        (["--controls", "c.tsv"], "needs the person's --age and --sex"),
+        (["--reference", "CSF"], "'CSF' is not a structure"),
+        (["--iron-slope", "-1"], "slope must be above 0"),
+    ],
+)
+def test_options_that_do_not_go_together_get_a_sentence(case, capsys, options, message):
+    folder, _, _ = case
+    assert run(folder, *options) == 1
+    assert message in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
+def test_the_network_needs_a_t1_weighted_scan(case, capsys):
+    assert automatic(case[0], "--method", "network") == 1
+    assert "needs a T1-weighted scan" in capsys.readouterr().err
