@@ -45,7 +45,7 @@ def run(recipe, images, acq, progress=None, *, start_from=None, stop_after=None,
         Its callback receives the fraction of the whole run and the title of the stage.
     start_from, stop_after : stage ids, optional
     keep : set of image names, optional
-        Other images are dropped as soon as no later step needs them, but for those of the last step.
+        Others are dropped as soon as no later step needs them, but for those of the last step.
 
     Returns
     -------

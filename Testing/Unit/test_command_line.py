@@ -9,13 +9,13 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from scanfiles import FACTS, TE_S, affine, bids, edit, save, scan, tree
 
 from QSMReconLib import __version__
 from QSMReconLib.cli import main
 from QSMReconLib.errors import InputError
 from QSMReconLib.files import derivatives, reconstruct
 from QSMReconLib.stages import STAGES
+from scanfiles import FACTS, TE_S, affine, bids, edit, save, scan, tree
 
 MAPS = {
     "Chimap": "ppm",

@@ -1,1 +1,1 @@
-"""Unwrapped phase (rad) of all echoes -> total field (Hz), its noise, its reliability. One file per algorithm."""
+"""Unwrapped phase (rad) of all echoes -> total field (Hz), its noise, its reliability."""

@@ -6,11 +6,11 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from scanfiles import affine, save
 
 from QSMReconLib.errors import InputError
 from QSMReconLib.files.geometry import Geometry
 from QSMReconLib.files.nifti import read, write
+from scanfiles import affine, save
 
 ARRAY = np.random.default_rng(1).integers(0, 120, (4, 5, 6)).astype(np.float32)
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scanfiles import save, scan
 
 from QSMReconLib.files.nifti import read
 from QSMReconLib.files.phasescale import find_scale
 from QSMReconLib.files.plausibility import magnitude_problem
+from scanfiles import save, scan
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 STEPS = 4096 / (2 * np.pi)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scanfiles import FACTS, TE_S, affine, bids, edit, save, scan
 from scipy import ndimage
 
 from QSMReconLib.errors import InputError, ParameterError
@@ -13,6 +12,7 @@ from QSMReconLib.files.bids import find_scans
 from QSMReconLib.files.corrections import Corrections
 from QSMReconLib.files.scan import read_scan
 from QSMReconLib.phantom import head
+from scanfiles import FACTS, TE_S, affine, bids, edit, save, scan
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scanfiles import FACTS, SIZE_MM, TE_S, affine, bids, edit, save, scan
 
 from QSMReconLib.acquisition import geometry_from_affine
 from QSMReconLib.files.bids import find_scans, named_scan
 from QSMReconLib.files.corrections import Corrections
 from QSMReconLib.files.scan import read_scan
+from scanfiles import FACTS, SIZE_MM, TE_S, affine, bids, edit, save, scan
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 

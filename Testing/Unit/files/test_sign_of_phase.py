@@ -5,7 +5,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scanfiles import save
 
 from QSMReconLib.errors import InputError
 from QSMReconLib.files.bids import find_scans
@@ -13,6 +12,7 @@ from QSMReconLib.files.corrections import Corrections
 from QSMReconLib.files.scan import read_scan
 from QSMReconLib.files.signtest import sign_agreement
 from QSMReconLib.phantom import head
+from scanfiles import save
 
 OBLIQUE = (0.75, -0.433, 0.5)
 
