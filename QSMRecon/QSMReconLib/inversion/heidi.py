@@ -7,7 +7,7 @@ import numpy as np
 from ..numerics.conefill import complete
 from ..numerics.dataterm import data_weights, noise_level
 from ..numerics.dipole import dipole_kernel
-from ..numerics.edges import combined_magnitude, smooth_places
+from ..numerics.edges import SMOOTH_GRADIENT, combined_magnitude, smooth_places
 from ..numerics.fourier import Box
 from ..numerics.lsqr import divide, weighted_least_squares
 from ..params import Params, param
@@ -15,9 +15,6 @@ from ..stage import Algorithm
 from ..units import hz_to_ppm
 
 PAD_MM = 10.0
-SMOOTH_GRADIENT = 0.003
-"""Mean gradient of brain susceptibility away from edges, ppm/mm."""
-
 LSQR_ITERATIONS = 4
 
 
@@ -79,7 +76,7 @@ def heidi(
 
     ``M`` is 0 at edges of the magnitude. The paper finds edges in the field too, whose far reach
     cost accuracy in simulations; here the field gives them only where there is no magnitude.
-    ``lambda = weight * noise^2 / 0.003 ppm/mm``: the maximum a posteriori weight for Gaussian noise
+    ``lambda = weight * noise^2 / 0.005 ppm/mm``: the maximum a posteriori weight for Gaussian noise
     and gradients with a Laplace distribution of that scale away from edges.
 
     Parameters

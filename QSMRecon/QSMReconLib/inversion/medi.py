@@ -7,7 +7,7 @@ import numpy as np
 from ..numerics.csf import central_fluid
 from ..numerics.dataterm import data_weights, noise_level
 from ..numerics.dipole import dipole_kernel
-from ..numerics.edges import combined_magnitude, smooth_places
+from ..numerics.edges import SMOOTH_GRADIENT, combined_magnitude, smooth_places
 from ..numerics.fourier import Box
 from ..numerics.gaussnewton import NormalEquations
 from ..params import Params, param
@@ -15,9 +15,6 @@ from ..stage import Algorithm
 from ..units import TURN_RAD, hz_to_ppm
 
 PAD_MM = 10.0
-SMOOTH_GRADIENT = 0.003
-"""Mean gradient of brain susceptibility away from edges, ppm/mm."""
-
 CSF_SPREAD = 0.01
 """Standard deviation (ppm) that susceptibility has within the fluid of the ventricles."""
 
@@ -81,7 +78,7 @@ def medi(
     the fluid of the ventricles is made even by ``1/2 lambda_csf |chi - its mean|^2`` [3]_; its
     value is noted, for referencing.
 
-    ``lambda = weight * noise^2 / 0.003 ppm/mm`` is the maximum a posteriori weight for Gaussian
+    ``lambda = weight * noise^2 / 0.005 ppm/mm`` is the maximum a posteriori weight for Gaussian
     noise and gradients with a Laplace distribution of that scale away from edges;
     ``lambda_csf = (noise / 0.01 ppm)^2`` is that for a spread of 0.01 ppm.
 
