@@ -182,3 +182,11 @@ def test_percentile_equals_numpys_and_repeats_count_as_weight(percent):
 def test_bad_options_get_a_sentence(options, message):
     with pytest.raises((InputError, ParameterError), match=message):
         table(*ball(), **options)
+
+
+@pytest.mark.parametrize("percent", [5, 30, 50, 80])
+def test_percentile_of_unequal_weights_prefers_neither_end(percent):
+    rng = np.random.default_rng(7)
+    x, w = rng.normal(size=40), rng.uniform(0.05, 1, 40)
+    mirrored = percentile(Region(-x, w, 1, 1), 100 - percent)
+    assert percentile(Region(x, w, 1, 1), percent) == pytest.approx(-mirrored)
