@@ -8,10 +8,11 @@ from scipy import ndimage
 from QSMReconLib.errors import Cancelled, InputError
 from QSMReconLib.progress import Progress
 from QSMStatsLib.atlas.deformable import Channel, deform
+from QSMStatsLib.atlas.fit import without_islands
 from QSMStatsLib.atlas.linear import align_brains, align_scan, outlined
 from QSMStatsLib.atlas.quality import judge
 from QSMStatsLib.atlas.refine import refine
-from QSMStatsLib.atlas.segment import segment_deep_gray_matter, to_image, without_islands
+from QSMStatsLib.atlas.segment import segment_deep_gray_matter, to_image
 from QSMStatsLib.atlas.template import EXPECTED_PPB, FOLDER, load_atlas
 
 ATLAS = load_atlas()
