@@ -55,7 +55,7 @@ class MEDIParams(Params):
         8, "Iterations", "At most this many Gauss-Newton steps", range=(1, 100), advanced=True
     )
     tolerance: float = param(
-        0.03,
+        0.025,
         "Tolerance",
         "Stop when an iteration changes the map by less than this fraction",
         range=(0, 0.5),
