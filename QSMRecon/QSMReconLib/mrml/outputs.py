@@ -37,7 +37,7 @@ class Output:
         return cls(image, array, low_high)
 
 
-def write(outputs, targets, scan, texts, sources, checksums, folder_name):
+def write(outputs, targets, scan, texts, sources, checksums, folder_name, between):
     """Put images into nodes; if one fails, the nodes made so far are removed again.
 
     Parameters
@@ -49,43 +49,50 @@ def write(outputs, targets, scan, texts, sources, checksums, folder_name):
     sources : list of Source
     checksums : of the voxels of inputs and outputs, by image name
     folder_name : of the subject-hierarchy folder for new nodes
+    between : called between two volumes; what it raises ends the writing
 
     Returns
     -------
     nodes by image name
     """
-    scene, made, nodes = slicer.mrmlScene, [], {}
-    before = {node.GetID() for node in _all_nodes(scene)}
+    scene, made, extra, nodes = slicer.mrmlScene, [], [], {}
     try:
         for output in outputs:
+            between()
             name, node = output.image.name, targets.get(output.image.name)
+            before = set(_ids(scene))
             if node is None or node.GetScene() is not scene:
                 label = scene.GenerateUniqueName(output.image.label)
                 node = scene.AddNewNodeByClass(node_class(output.image), label)
                 made.append(node)
-            _fill(node, output, scan)
+            if not node.IsA("vtkMRMLSequenceNode"):
+                _fill(node, output, scan)
+                extra += [i for i in _ids(scene) if i not in before]
+            else:
+                _fill_sequence(node, output, scan, between)
             _annotate(node, output.image, scan, texts, sources)
             node.SetAttribute(INPUTS, json.dumps(_inputs_of(output.image.name, checksums)))
             nodes[name] = node
         _file(nodes.values(), made, sources, folder_name)
     except BaseException:
-        for node in _all_nodes(scene):
-            if node.GetID() not in before:
-                scene.RemoveNode(node)
+        for node_id in {*extra, *(node.GetID() for node in made)}:
+            if node_id and scene.GetNodeByID(node_id):
+                scene.RemoveNode(scene.GetNodeByID(node_id))
         raise
     return nodes
 
 
-def _all_nodes(scene):
-    return [scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes())]
+def _ids(scene):
+    return [scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())]
 
 
 def _fill(node, output, scan):
-    if not node.IsA("vtkMRMLSequenceNode"):
-        array = output.array[0] if "e" in output.image.axes else output.array
-        fill(node, array, scan.affine, output.image)
-        display.show_with(node, output.image, output.window)
-        return
+    array = output.array[0] if "e" in output.image.axes else output.array
+    fill(node, array, scan.affine, output.image)
+    display.show_with(node, output.image, output.window)
+
+
+def _fill_sequence(node, output, scan, between):
     node.RemoveAllDataNodes()
     node.SetIndexName(ECHO_TIME)
     node.SetIndexUnit("ms")
@@ -95,6 +102,7 @@ def _fill(node, output, scan):
         fill(echo, array, scan.affine, output.image)
         kept = node.SetDataNodeAtValue(echo, f"{1000 * te_s:.9g}")
         set_unit(kept, output.image.unit)
+        between()
     set_unit(node, output.image.unit)
 
 

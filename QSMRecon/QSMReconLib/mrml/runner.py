@@ -78,15 +78,16 @@ def run(
 
     try:
         outcome, prepared, checksums = worker.run(work, on_progress, cancel)
+        watch.stop_if_closed()
+        recipe, outcome = history.completed(recipe, outcome, sources)
+        record = provenance(recipe, outcome, acq, _names(sources), scan_facts(sources))
+        texts = {outputs.RECIPE: json.dumps(recipe.as_dict()), outputs.RUN: json.dumps(record)}
+        folder = outputs.FOLDER.format(recipe.title)
+        return outputs.write(
+            prepared, targets, scan, texts, sources, checksums, folder, watch.between
+        )
     finally:
-        watch.stop()
-    if watch.happened:
-        raise Cancelled("The scene was closed during the run; nothing was written")
-    recipe, outcome = history.completed(recipe, outcome, sources)
-    record = provenance(recipe, outcome, acq, _names(sources), scan_facts(sources))
-    texts = {outputs.RECIPE: json.dumps(recipe.as_dict()), outputs.RUN: json.dumps(record)}
-    folder = outputs.FOLDER.format(recipe.title)
-    return outputs.write(prepared, targets, scan, texts, sources, checksums, folder)
+        watch.end()
 
 
 def _compute(recipe, sources, acq, wanted, progress, options):
@@ -110,6 +111,7 @@ def _compute(recipe, sources, acq, wanted, progress, options):
             array = outcome.images.pop(image.name)
             prepared.append(outputs.Output.prepare(image, array, mask))
             checksums[image.name] = checksum([prepared[-1].array])
+            progress(1.0)
     outcome.images.clear()
     return outcome, prepared, checksums
 
@@ -220,5 +222,16 @@ class _SceneWatch:
     def _closed(self, *_args):
         self.happened = True
 
-    def stop(self):
+    def stop_if_closed(self):
+        """Raise Cancelled if the scene was closed."""
+        if self.happened:
+            raise Cancelled("The scene was closed during the run; nothing was written")
+
+    def between(self):
+        """Let the application live between two volumes; closing the scene ends the writing."""
+        worker.pump()
+        self.stop_if_closed()
+
+    def end(self):
+        """Watch no longer."""
         self._scene.RemoveObserver(self._tag)
