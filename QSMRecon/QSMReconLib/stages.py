@@ -7,7 +7,7 @@ from .background import ismv, jointdipoles, lbv, pdf, resharp, sharp, vsharp
 from .coilcombination import adaptive, aspire, hammond, mcpc3ds, virtualreference
 from .errors import ParameterError
 from .fieldfit import nonlinear, weightedlinear, weightedmean
-from .inversion import heidi, ilsqr, medi, rts, tkd, tv
+from .inversion import hdqsm, heidi, ilsqr, l1, medi, nltv, rts, tkd, tv, weakharmonic
 from .maps import arlo, clearswi, loglinear, swi
 from .maps import nonlinear as power
 from .masking import magnitude, phasequality
@@ -131,6 +131,10 @@ STAGES = (
         algorithms=(
             tkd.ALGORITHM,
             tv.ALGORITHM,
+            nltv.ALGORITHM,
+            weakharmonic.ALGORITHM,
+            hdqsm.ALGORITHM,
+            l1.ALGORITHM,
             rts.ALGORITHM,
             medi.ALGORITHM,
             heidi.ALGORITHM,

@@ -196,5 +196,5 @@ def test_edges_of_the_magnitude_sharpen_the_map():
 def test_outside_sources_take_up_a_background_that_was_left():
     scene = spheres((40, 40, 40))
     field = noisy(scene, 0.1) + 0.05 * scene.background_field
-    free, tied = (error(scene, invert("tv", scene, field, outside=w)) for w in (1e-6, 1.0))
+    free, tied = (error(scene, invert("tv", scene, field, outside=w)) for w in ("fitted", "none"))
     assert free < 0.9 * tied
