@@ -6,7 +6,7 @@ RUN = $(VENV)/bin/python
 export QT_QPA_PLATFORM = offscreen
 export MPLBACKEND = Agg
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-all lint bench clean
 
 # One stamp per set of requirements: the demo installs less than the tests.
 $(VENV)/%.installed: Testing/requirements-%.txt Testing/setup.sh
@@ -19,7 +19,12 @@ demo: $(VENV)/demo.installed
 	$(RUN) Testing/demo.py $(if $(INPUT),--input "$(INPUT)") $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 test: $(VENV)/test.installed lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -m "not slow" Testing/Unit Testing/Regression
+	$(RUN) -m pytest -m "not slow" Testing/Slicer
+
+# the tests that take minutes as well: segmentation of whole heads, the demonstration
+test-all: test
+	$(RUN) -m pytest -m slow Testing/Unit
 
 lint: $(VENV)/test.installed
 	$(VENV)/bin/ruff check .

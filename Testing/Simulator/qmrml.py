@@ -3,6 +3,7 @@
 import qt
 from ctk import kept_property
 from PySide6.QtCore import Signal
+from shiboken6 import isValid
 
 
 class _FollowsScene:
@@ -41,6 +42,14 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
         self.__dict__["_make"]()
 
 
+def _forget(attributes):
+    """Stop following the scene for a widget whose Qt object is gone."""
+    scene = attributes.get("_scene")
+    for tag in attributes.get("_tags", []):
+        scene.RemoveObserver(tag)
+    attributes["_tags"] = []
+
+
 class qMRMLNodeComboBox(_FollowsScene, qt.QWidget):
     """Chooses a node of the scene; as in Slicer it is a widget around a combo box."""
 
@@ -55,6 +64,9 @@ class qMRMLNodeComboBox(_FollowsScene, qt.QWidget):
     )
 
     def _refill(self, *_unused):
+        if not isValid(self):
+            _forget(object.__getattribute__(self, "__dict__"))
+            return
         if self.mrmlScene() is None or self.mrmlScene().IsBatchProcessing():
             return
         scene, before = self.mrmlScene(), self.__dict__["_current"]
