@@ -12,8 +12,10 @@ Where PythonQt would only print or do nothing, such as for an unknown signal, th
 the tests are stricter than the application.
 """
 
+import ctypes
 import inspect
 import re
+import sys
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
@@ -22,6 +24,12 @@ _MODULES = (QtCore, QtGui, QtWidgets, QtUiTools)
 _AS_THEY_ARE = (QtUiTools.QUiLoader, QtCore.QCoreApplication)
 _GONE_IN_QT6 = {"QDesktopWidget", "QRegExp", "QStringList"}
 
+
+if sys.version_info < (3, 12):
+    # PySide6 6.12 drops a reference to None, True or False with every call that returns one; from
+    # Python 3.12 on these objects are immortal, before that the process would abort.
+    for _constant in (None, True, False):
+        ctypes.c_ssize_t.from_address(id(_constant)).value += 1 << 40
 
 _being_read = set()
 """Where a property is a virtual method, Qt asks Python for an override while it is read."""
