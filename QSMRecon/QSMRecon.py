@@ -134,6 +134,7 @@ class QSMReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onReload(self):
         """Reload the library too: Slicer reloads only this file."""
+        self.session.cancel()
         for name in [n for n in sys.modules if n.partition(".")[0] == "QSMReconLib"]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)

@@ -1,6 +1,7 @@
 """What goes wrong becomes one sentence, leaves the scene as it was and the panel usable."""
 
 import gc
+import sys
 
 import numpy as np
 import pytest
@@ -190,16 +191,24 @@ def test_another_scan_does_not_overwrite_the_results_of_the_first(panel, nodes, 
     assert panel.session.node("chi_referenced") is first
 
 
-def test_reload_of_the_module(panel, slicer, scan):
-    import sys
+@pytest.fixture
+def library(panel, slicer):
+    """After a reload, the library that the other tests have imported is put back."""
+    before = {n: m for n, m in sys.modules.items() if n.partition(".")[0] == "QSMReconLib"}
+    yield before
+    for name in [n for n in sys.modules if n.partition(".")[0] == "QSMReconLib"]:
+        del sys.modules[name]
+    sys.modules.update(before)
+    slicer.util.reloadScriptedModule("QSMRecon")
 
+
+def test_reload_of_the_module(panel, slicer, scan, library):
     panel.choose(scan)
     panel.preset("fast")
     old = panel.widget
-    library = sys.modules["QSMReconLib.stages"]
     old.onReload()
     assert panel.widget is not old
-    assert sys.modules["QSMReconLib.stages"] is not library
+    assert sys.modules["QSMReconLib.stages"] is not library["QSMReconLib.stages"]
     assert panel.session.setup.preset_id == "fast"
     assert panel.session.node("phase") is scan["phase"]
     panel.wait_for_facts()
@@ -208,6 +217,7 @@ def test_reload_of_the_module(panel, slicer, scan):
     assert panel.session.node("chi_referenced") is not None
 
 
+@pytest.mark.usefixtures("library")
 def test_reload_during_a_run_cancels_it(panel, slicer, scan):
     panel.choose(scan)
     panel.preset("consensus2024")

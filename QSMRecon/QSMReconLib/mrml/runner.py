@@ -78,7 +78,10 @@ def run(
 
     try:
         outcome, prepared, checksums = worker.run(work, on_progress, cancel)
+        worker.pump()
         watch.stop_if_closed()
+        if cancel is not None and cancel.is_set():
+            raise Cancelled("cancelled; no output was written")
         recipe, outcome = history.completed(recipe, outcome, sources)
         record = provenance(recipe, outcome, acq, _names(sources), scan_facts(sources))
         texts = {outputs.RECIPE: json.dumps(recipe.as_dict()), outputs.RUN: json.dumps(record)}
