@@ -20,7 +20,7 @@ demo: $(VENV)/demo.installed
 
 test: $(VENV)/test.installed lint
 	$(RUN) -m pytest -m "not slow" Testing/Unit Testing/Regression
-	$(RUN) -m pytest -m "not slow" Testing/Slicer
+	set -e; for file in Testing/Slicer/test_*.py; do $(RUN) -m pytest -q -m "not slow" $$file; done
 
 # the tests that take minutes as well: segmentation of whole heads, the demonstration
 test-all: test
