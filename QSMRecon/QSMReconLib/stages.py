@@ -7,11 +7,11 @@ from .background import ismv, jointdipoles, lbv, pdf, resharp, sharp, vsharp
 from .coilcombination import adaptive, aspire, hammond, mcpc3ds, virtualreference
 from .errors import ParameterError
 from .fieldfit import nonlinear, weightedlinear, weightedmean
-from .inversion import hdqsm, heidi, ilsqr, l1, medi, nltv, rts, tkd, tv, weakharmonic
+from .inversion import hdqsm, heidi, ilsqr, l1, l2, medi, nltv, rts, tikhonov, tkd, tv, weakharmonic
 from .maps import arlo, clearswi, loglinear, swi
 from .maps import nonlinear as power
 from .masking import magnitude, phasequality
-from .referencing import brain, region
+from .referencing import brain, csf, region
 from .stage import Image, Stage
 from .units import TURN_RAD
 from .unwrapping import bestpath, laplacian, romeo
@@ -130,6 +130,8 @@ STAGES = (
         outputs=(CHI,),
         algorithms=(
             tkd.ALGORITHM,
+            l2.ALGORITHM,
+            tikhonov.ALGORITHM,
             tv.ALGORITHM,
             nltv.ALGORITHM,
             weakharmonic.ALGORITHM,
@@ -152,7 +154,7 @@ STAGES = (
             R2STAR,
         ),
         outputs=(Image("chi_referenced", "Referenced susceptibility", "ppm"),),
-        algorithms=(brain.ALGORITHM, region.ALGORITHM),
+        algorithms=(brain.ALGORITHM, csf.ALGORITHM, region.ALGORITHM),
     ),
 )
 

@@ -10,7 +10,7 @@ from ..params import Params, param
 from ..stage import Algorithm
 from ..units import hz_to_ppm
 
-PAD_MM = 20.0
+PAD_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TKDParams(Params):
     """Parameters of :func:`tkd`."""
 
     threshold: float = param(
-        0.2,
+        0.15,
         "Threshold",
         "Smallest |D| divided by; lower is sharper and has more streaks",
         range=(0.01, 0.66),
@@ -37,8 +37,8 @@ def tkd(
     """Divide the field by the dipole kernel in k-space, limiting its small values [1]_.
 
     ``chi(k) = field(k) / (sign(D) max(|D|, threshold))``. The division leaves too little in the
-    limited part of k-space; dividing by the mean of ``D / limited D`` over k-space, the height of
-    the point spread function, restores the values [2]_.
+    limited part of k-space; dividing by the height of the point spread function, the mean of
+    ``min(|D|, threshold) / threshold`` over k-space, restores the values [2]_.
 
     Parameters
     ----------
@@ -60,13 +60,15 @@ def tkd(
     """
     box = Box(local_mask, acq.voxel_size_mm, PAD_MM)
     kernel = dipole_kernel(box.shape, acq.voxel_size_mm, acq.b0_direction)
-    limited = np.maximum(np.abs(kernel), np.float32(params.threshold))
-    np.copysign(limited, kernel, out=limited)
-    factor = np.float32((kernel / limited).mean(dtype=np.float64) if params.correction else 1)
-    np.divide(1 / factor, limited, out=limited)
+    size = np.abs(kernel)
+    threshold = np.float32(params.threshold)
+    height = float(np.minimum(size, threshold).mean()) / params.threshold
+    np.maximum(size, threshold, out=size)
+    np.copysign(size, kernel, out=size)
+    np.divide(np.float32(1 / height if params.correction else 1), size, out=size)
     progress(0.3)
-    chi = box.convolve(box.put(hz_to_ppm(local_field, acq) * local_mask), limited)
-    progress.note(threshold=params.threshold, underestimation_factor=float(factor))
+    chi = box.convolve(box.put(hz_to_ppm(local_field, acq) * local_mask), size)
+    progress.note(threshold=params.threshold, point_spread_height=height)
     return box.get(chi)
 
 
