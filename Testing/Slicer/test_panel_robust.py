@@ -291,6 +291,7 @@ def test_volumes_of_a_folder_become_one_sequence(panel, nodes, scan):
     assert "at least two volumes" in panel.errors[-1]
 
 
+@pytest.mark.filterwarnings("ignore:.*QDragEnterEvent:DeprecationWarning")
 def test_a_dropped_folder_is_loaded(panel, tmp_path, monkeypatch):
     import qt
     from PySide6.QtCore import QMimeData, QPointF, QUrl

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .gradient import add_adjoint, difference, squared_symbol
+from .gradient import (
+    add_adjoint_in_planes,
+    difference_in_planes,
+    in_planes,
+    squared_symbol,
+)
 from .outside import excess_of_multipliers
 
 GRADIENT_STEP = 0.01
@@ -87,19 +92,24 @@ def invert(
 
 
 class _Splitting:
-    """The iterate: x, the split variables and their scaled duals."""
+    """The iterate: x, the split variables and their scaled duals.
+
+    Where no source may lie outside, ``pull`` is the split copy of x minus its scaled dual: the dual
+    is zero inside the mask and the copy outside, so that one array holds both.
+    """
 
     def __init__(self, box, kernel, data_step, field, weight, edges, background, confined):
         self.box, self.kernel, self.data_step = box, kernel, data_step()
-        self.background, self.confined = background and background(), confined
-        self.coupling = np.float32(FIELD_COUPLING)
+        self.background = background and background()
         self.smoothness = np.float32(weight / GRADIENT_STEP)
         self.support = np.float32(SUPPORT_COUPLING if confined else 0)
         inverse = squared_symbol(box.shape, box.voxel_size_mm)
         inverse *= self.smoothness
-        inverse += self.coupling * kernel**2 + self.support
-        inverse[0, 0, 0] = max(inverse[0, 0, 0], self.coupling / 9)
+        inverse += np.float32(FIELD_COUPLING) * kernel**2
+        inverse += self.support
+        inverse[0, 0, 0] = max(inverse[0, 0, 0], FIELD_COUPLING / 9)
         self.inverse = np.divide(1, inverse, out=inverse)
+        self.from_field = np.float32(FIELD_COUPLING) * kernel * inverse
         self.limits = [np.float32(GRADIENT_STEP) * e for e in edges]
 
         def zeros():
@@ -107,78 +117,95 @@ class _Splitting:
 
         self.dual, self.target = [[zeros() for _ in range(3)] for _ in range(2)]
         self.split, self.split_dual = field.copy(), zeros()
-        self.own, self.own_dual = (zeros(), zeros()) if confined else (None, None)
-        self.x, self.work = zeros(), zeros()
+        self.pull = zeros() if confined else None
+        self.x, self.right_side, self.work = zeros(), zeros(), zeros()
+        self.planes = in_planes(self.x)
         self.iterations, self.change = 0, np.inf
 
     def iterate(self):
         """One iteration; return the relative change of x in the mask."""
-        spectrum = self._right_side()
-        residual = self.box.fft(np.subtract(self.split, self.split_dual, out=self.work))
-        if self.background:
-            residual -= self.background.spectrum
-        model = residual * self.kernel
-        model *= self.coupling
-        spectrum += model
-        spectrum *= self.inverse
-        np.multiply(spectrum, self.kernel, out=model)
-        if self.background:
-            residual -= model
-            residual += self.background.spectrum
-            model += self.background(residual)
-        before, self.x = self.x, self.box.ifft(spectrum)
-        self._shrink()
-        if self.confined:
-            self._relaxed(self.x, self.own, self.own_dual)
-            np.multiply(self.work, self.box.mask, out=self.own)
-            np.subtract(self.work, self.own, out=self.own_dual)
-        self._relaxed(self.box.ifft(model), self.split, self.split_dual)
+        before = self.x
+        modelled = self._solve()
+        self._split_gradient()
+        if self.pull is not None:
+            self._confine()
+        for here in self.planes:
+            _relax(modelled[here], self.split[here], self.split_dual[here], self.work[here])
         self.data_step(self.work, self.split)
         np.subtract(self.work, self.split, out=self.split_dual)
         self.iterations += 1
-        self.change = _relative_change(before, self.x, self.box.mask)
+        self.change = self._relative_change(before)
         return self.change
+
+    def _solve(self):
+        """Update x, exactly, in k-space; return the field modelled by it and the background."""
+        spectrum = self.box.fft(self.right_side)
+        spectrum *= self.inverse
+        field = self.box.fft(np.subtract(self.split, self.split_dual, out=self.work))
+        left = field.copy() if self.background else None
+        if self.background:
+            field -= self.background.spectrum
+        field *= self.from_field
+        spectrum += field
+        np.multiply(spectrum, self.kernel, out=field)
+        if self.background:
+            left -= field
+            field += self.background(left)
+        self.x = self.box.ifft(spectrum)
+        return self.box.ifft(field)
+
+    def _split_gradient(self):
+        """Relaxed soft-thresholding of the gradient, and the right side of the next update.
+
+        ``target`` is the split gradient minus its scaled dual.
+        """
+        total, spacing_mm = self.right_side, self.box.voxel_size_mm
+        total[...] = 0
+        slope = np.empty_like(self.x[self.planes[0]])
+        for here in self.planes:
+            relaxed = slope[: here.stop - here.start]
+            for axis in range(3):
+                target, dual = self.target[axis][here], self.dual[axis][here]
+                limit = self.limits[axis][here]
+                target += dual
+                difference_in_planes(self.x, here, axis, spacing_mm[axis], relaxed)
+                _relax(relaxed, target, dual, relaxed)
+                np.clip(relaxed, -limit, limit, out=dual)
+                relaxed -= dual
+                np.subtract(relaxed, dual, out=target)
+                add_adjoint_in_planes(target, here, axis, spacing_mm[axis], total)
+        for here in self.planes:
+            total[here] *= self.smoothness
+
+    def _confine(self):
+        """Split x into a copy that is zero outside the mask; add its pull to the right side."""
+        for here in self.planes:
+            inside, pull = self.box.mask[here], self.pull[here]
+            step = np.float32(RELAXATION) * self.x[here]
+            pull *= 1 - np.float32(RELAXATION) * inside
+            np.negative(step, out=step, where=~inside)
+            pull += step
+            self.right_side[here] += self.support * pull
 
     def multipliers(self):
         """How strongly the data pull at the sources outside the mask that are held at zero."""
-        return self.support * self.own_dual
+        return -self.support * self.pull
 
-    def _right_side(self):
-        """Spectrum of what gradient and support ask of x."""
-        total = self.work
-        total[...] = 0
-        for axis, spacing in enumerate(self.box.voxel_size_mm):
-            add_adjoint(self.target[axis], axis, spacing, total)
-        total *= self.smoothness
-        if self.confined:
-            total += self.support * (self.own - self.own_dual)
-        return self.box.fft(total)
-
-    def _shrink(self):
-        """Relaxed soft-thresholding of the gradient; ``target`` becomes split - dual."""
-        for axis, spacing in enumerate(self.box.voxel_size_mm):
-            target, dual, limit = self.target[axis], self.dual[axis], self.limits[axis]
-            np.add(target, dual, out=self.work)
-            self.work *= np.float32(1 - RELAXATION)
-            difference(self.x, axis, spacing, target)
-            target *= np.float32(RELAXATION)
-            target += self.work
-            target += dual
-            np.clip(target, -limit, limit, out=dual)
-            target -= dual
-            target -= dual
-
-    def _relaxed(self, new, split, dual):
-        """``work = r new + (1 - r) split + dual``, the over-relaxed point that is split next."""
-        np.multiply(split, np.float32(1 - RELAXATION), out=self.work)
-        self.work += dual
-        self.work += np.float32(RELAXATION) * new
+    def _relative_change(self, before):
+        """Relative change inside the mask; ``before`` is overwritten."""
+        moved = size = 0.0
+        for here in self.planes:
+            inside = self.box.mask[here]
+            step, x = before[here], self.x[here] * inside
+            step *= inside
+            step -= x
+            moved += float(np.vdot(step, step))
+            size += float(np.vdot(x, x))
+        return (moved / max(size, 1e-30)) ** 0.5
 
 
-def _relative_change(before, x, mask):
-    """Relative change inside the mask; ``before`` is overwritten."""
-    before -= x
-    before *= mask
-    inside = x[mask]
-    size = float(np.dot(inside, inside))
-    return float(np.vdot(before, before) / max(size, 1e-30)) ** 0.5
+def _relax(new, split, dual, out):
+    """``out = r new + (1 - r) split + dual``, the over-relaxed point that is split next."""
+    np.multiply(new, np.float32(RELAXATION), out=out)
+    out += np.float32(1 - RELAXATION) * split
+    out += dual

@@ -3,6 +3,9 @@
 import numpy as np
 from scipy import fft
 
+CHUNK = 65536
+"""Voxels per pass of the functions that go in planes."""
+
 
 def difference(x, axis, spacing_mm, out):
     """Forward difference of ``x`` along ``axis`` divided by the spacing; the last wraps around."""
@@ -45,6 +48,36 @@ def squared_symbol(shape, voxel_size_mm):
     ]
     k, j, i = np.ix_(*axes)
     return k + j + i
+
+
+def in_planes(x):
+    """Slices over a few planes of ``x`` at a time: several passes over them stay in the cache."""
+    step = max(1, CHUNK // x[0].size)
+    return [slice(first, min(first + step, len(x))) for first in range(0, len(x), step)]
+
+
+def difference_in_planes(x, planes, axis, spacing_mm, out):
+    """The planes (a slice) of :func:`difference`, in ``out``, which has only these planes."""
+    if axis:
+        return difference(x[planes], axis, spacing_mm, out)
+    np.subtract(x[planes][1:], x[planes][:-1], out=out[:-1])
+    np.subtract(x[planes.stop % len(x)], x[planes.stop - 1], out=out[-1])
+    if spacing_mm != 1:
+        out *= np.float32(1 / spacing_mm)
+    return out
+
+
+def add_adjoint_in_planes(v, planes, axis, spacing_mm, total):
+    """``total += adjoint of difference (v)`` for v that is zero but in the planes, given alone."""
+    if axis:
+        add_adjoint(v, axis, spacing_mm, total[planes])
+        return total
+    if spacing_mm != 1:
+        v = v * np.float32(1 / spacing_mm)
+    total[planes] -= v
+    total[planes][1:] += v[:-1]
+    total[planes.stop % len(total)] += v[-1]
+    return total
 
 
 def _sides(axis):
