@@ -18,8 +18,12 @@ MIN_RELIABILITY_HELP = (
 )
 
 
-def min_reliability_param(default=0.5):
-    """The parameter that all methods of this stage share."""
+def min_reliability_param(default=0.05):
+    """The parameter that all methods of this stage share.
+
+    The default is low: a voxel with ten times the usual error may still carry a strong field, as
+    beside a vein, and methods with weights already give it little. What is excluded is wrong.
+    """
     return param(default, "Least reliability", MIN_RELIABILITY_HELP, range=(0.0, 1.0), decimals=2)
 
 

@@ -121,7 +121,7 @@ def test_no_method_lets_an_unreliable_voxel_spoil_its_neighbours(algorithm):
     place = (16, 14, 20)
     wrong[place] += 1e5
     reliability = np.ones(wrong.shape, np.float32)
-    reliability[place] = 0.1
+    reliability[place] = 0.01
     images = {"total_field": wrong, "mask": scene.mask, "reliability": reliability}
     spoiled = stage("background").run(algorithm, images, scene.acq)
     images |= {"total_field": scene.total_field, "reliability": None}
