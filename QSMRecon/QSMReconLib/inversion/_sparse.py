@@ -14,7 +14,7 @@ from ..units import hz_to_ppm
 
 PAD_MM = 10.0
 
-TYPICAL_GRADIENT = 0.005
+TYPICAL_GRADIENT = 0.0055
 """Mean gradient of brain susceptibility, ppm/mm: the scale of its Laplace distribution."""
 
 LINEAR_RAD = 0.3
@@ -63,7 +63,7 @@ class SparseParams(Params):
 class Problem:
     """Weighted field, kernel and regularisation on the box of the mask.
 
-    ``weight = params.weight * noise^2 / 0.005 ppm/mm`` is the maximum a posteriori weight for
+    ``weight = params.weight * noise^2 / 0.0055 ppm/mm`` is the maximum a posteriori weight for
     Gaussian noise and gradients with a Laplace distribution of that scale. The noise is that of the
     scan, so one rule serves simulations and scans, whose weights differ 10 to 30 times.
 

@@ -14,7 +14,7 @@ class TVParams(SparseParams):
 def tv(local_field, local_mask, field_noise, reliability, magnitude, r2star, acq, params, progress):
     """Minimise ``1/2 |w (D chi - field)|^2 + lambda |E grad chi|_1`` [1]_.
 
-    ``lambda = weight * noise^2 / 0.005 ppm/mm``: weight 1 is the maximum a posteriori estimate for
+    ``lambda = weight * noise^2 / 0.0055 ppm/mm``: weight 1 is the maximum a posteriori estimate for
     Gaussian noise and gradients with a Laplace distribution of that scale, so that it follows the
     scan. w is the reliability over the field noise, E lowers the penalty at edges of the
     magnitude. Sources outside the mask take up what background removal left, if there is any.
