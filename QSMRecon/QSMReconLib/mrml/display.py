@@ -31,16 +31,25 @@ def window(image, array, mask=None):
 
 def show_with(node, image, low_high):
     """Give a volume node its display node with window and colours."""
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    if image.is_mask or display is None:
+    if image.is_mask:
+        node.CreateDefaultDisplayNodes()
         return
+    display = node.GetDisplayNode() or _new_display(node)
     low, high = low_high
     modifying = display.StartModify()
     display.AutoWindowLevelOff()
     display.SetWindowLevel(high - low, (high + low) / 2)
     display.SetAndObserveColorNodeID(_colors(node.GetScene(), image))
     display.EndModify(modifying)
+
+
+def _new_display(node):
+    """A display node whose window is set: the default one reads all voxels to guess a window."""
+    display = slicer.vtkMRMLScalarVolumeDisplayNode()
+    display.AutoWindowLevelOff()
+    node.GetScene().AddNode(display)
+    node.SetAndObserveDisplayNodeID(display.GetID())
+    return display
 
 
 def _colors(scene, image):
