@@ -14,6 +14,7 @@ from QSMReconLib import __version__
 from QSMReconLib.cli import main
 from QSMReconLib.errors import InputError
 from QSMReconLib.files import derivatives, reconstruct
+from QSMReconLib.inversion.tkd import TKDParams
 from QSMReconLib.stages import STAGES
 from scanfiles import FACTS, TE_S, affine, bids, edit, save, scan, tree
 
@@ -469,6 +470,7 @@ def test_what_is_stated_reaches_the_run(data, tmp_path):
         "3",
     ]
     stated += ["--accept", "echo-order", "filtered-phase", "--stop-after", "unwrapping"]
+    stated += ["--set", "unwrapping.remove_offset=off"]
     assert run(data, tmp_path / "o", *stated) == 0
     known = record(tmp_path / "o")
     assert known["identity"]["statements"] == {
@@ -527,7 +529,7 @@ def test_list_and_describe_come_from_the_table(capsys):
             assert algorithm.title in printed
     assert main(["describe", "inversion.tkd"]) == 0
     printed = capsys.readouterr().out
-    assert "--set inversion.threshold=0.2" in printed
+    assert f"--set inversion.threshold={TKDParams().threshold:g}" in printed
     assert "doi:" in printed
     for name in ("fast", "consensus2024", "background", "romeo"):
         assert main(["describe", name]) == 0
