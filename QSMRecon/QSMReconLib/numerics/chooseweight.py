@@ -14,6 +14,9 @@ from .gradient import difference
 RULES = ("discrepancy", "lcurve")
 PAD_MM = 20.0
 
+SMALLEST_CURVATURE = 0.05
+"""Of the L-curve in natural logarithms; less is a straight line."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -122,6 +125,6 @@ def _corner(weights, misfits, roughnesses):
     x2, y2 = (np.gradient(v, weights) for v in (x1, y1))
     curvature = (x1 * y2 - y1 * x2) / np.maximum((x1**2 + y1**2) ** 1.5, 1e-12)
     best = 1 + int(np.argmax(curvature[1:-1]))
-    if not curvature[best] > 0:
+    if not curvature[best] > SMALLEST_CURVATURE:
         raise InputError("Choice of the weight: the L-curve has no corner; try a wider range")
     return weights[best]

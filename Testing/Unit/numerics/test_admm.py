@@ -1,0 +1,100 @@
+"""The splitting reaches the minimum of its own objective."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from phantoms import ball
+from QSMReconLib.numerics.admm import FIELD_COUPLING, invert
+from QSMReconLib.numerics.dipole import dipole_kernel
+from QSMReconLib.numerics.edges import edge_weights
+from QSMReconLib.numerics.fourier import Box
+from QSMReconLib.numerics.gradient import difference
+from QSMReconLib.numerics.weakharmonic import WeakHarmonic
+from QSMReconLib.progress import Progress
+
+SIZE = (1.0, 1.3, 0.9)
+MASK = ball((20, 18, 22), 8, SIZE)
+BOX = Box(MASK, SIZE, 4)
+KERNEL = dipole_kernel(BOX.shape, SIZE, (0.8, 0.36, 0.48))
+RNG = np.random.default_rng(0)
+TRUE = BOX.mask * (BOX.put(ball(MASK.shape, 4, SIZE)) * 0.1).astype(np.float32)
+NOISE = 1e-3
+FIELD = BOX.mask * (
+    BOX.convolve(TRUE, KERNEL) + NOISE * RNG.standard_normal(BOX.shape).astype(np.float32)
+)
+PRECISION = BOX.mask * RNG.uniform(0.5, 2, BOX.shape).astype(np.float32)
+EDGES = edge_weights(BOX, None)
+WEIGHT = 1e-4
+
+
+def linear():
+    def step(target, split):
+        split[...] = (PRECISION * FIELD + FIELD_COUPLING * target) / (PRECISION + FIELD_COUPLING)
+
+    return step
+
+
+def solve(outside="none", iterations=400, **more):
+    params = SimpleNamespace(outside=outside, iterations=iterations, tolerance=0)
+    return invert(
+        BOX,
+        KERNEL,
+        linear,
+        FIELD,
+        WEIGHT,
+        EDGES,
+        noise=NOISE,
+        params=params,
+        progress=Progress(),
+        **more,
+    )
+
+
+def objective(x):
+    misfit = 0.5 * np.sum(PRECISION * (BOX.convolve(x, KERNEL) - FIELD) ** 2, dtype=np.float64)
+    steps = [
+        np.sum(EDGES[a] * np.abs(difference(x, a, SIZE[a], np.empty_like(x))), dtype=np.float64)
+        for a in range(3)
+    ]
+    return misfit + WEIGHT * sum(steps)
+
+
+@pytest.mark.parametrize(("outside", "slack"), [("none", 1e-4), ("fitted", 1e-2)])
+def test_no_small_change_lowers_the_objective(outside, slack):
+    x = solve(outside).x
+    if outside == "none":
+        assert np.abs(x[~BOX.mask]).max() < 1e-3 * np.abs(x).max()
+        x = x * BOX.mask
+    least = objective(x)
+    assert least < objective(TRUE)
+    even = BOX.put(ball(MASK.shape, 6, SIZE)).astype(np.float32)
+    rough = RNG.standard_normal(BOX.shape).astype(np.float32)
+    for direction in (rough, TRUE, even, x, x - TRUE):
+        step = direction * BOX.mask if outside == "none" else direction
+        step = step * np.float32(1e-3 / np.abs(step).max())
+        for sign in (1, -1):
+            assert objective(x + sign * step) > least * (1 - slack)
+
+
+def test_convergence_is_to_one_point():
+    once, longer = solve(iterations=300), solve(iterations=600)
+    assert np.abs(once.x - longer.x)[BOX.mask].max() < 1e-3 * np.abs(once.x).max()
+    assert once.iterations == 300
+    assert once.change < 1e-3
+
+
+def test_a_second_model_takes_what_is_harmonic_and_leaves_noise():
+    k, j, _ = np.ix_(*[(np.arange(n) - n / 2) * v for n, v in zip(BOX.shape, SIZE, strict=True)])
+    harmonic = np.broadcast_to(1e-3 * k * j, BOX.shape).astype(np.float32)
+    noise = 0.02 * np.random.default_rng(3).standard_normal(BOX.shape).astype(np.float32)
+    model = WeakHarmonic(BOX, 100.0)
+    target = BOX.fft(harmonic + noise)
+    for _ in range(200):
+        spectrum = model(target)
+    assert spectrum is model.spectrum
+    inner = BOX.put(ball(MASK.shape, 6, SIZE))
+    left = (BOX.ifft(spectrum.copy()) - harmonic)[inner]
+    assert left.std() < 0.5 * noise[inner].std()
+    assert left.std() < 0.5 * harmonic[inner].std()
