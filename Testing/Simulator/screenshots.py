@@ -91,6 +91,7 @@ def make(folder, voxel_mm, preset="consensus2024"):
         slicer.app.processEvents()
     ui.presetComboBox.setCurrentIndex(ui.presetComboBox.findData(preset))
     ui.runButton.click()
+    grab(slicer, panel, WIDTHS["panel"])
     ui.assessButton.click()
     paths = []
     for name, width in WIDTHS.items():

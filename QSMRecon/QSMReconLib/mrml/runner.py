@@ -78,8 +78,7 @@ def run(
 
     try:
         outcome, prepared, checksums = worker.run(work, on_progress, cancel)
-        worker.pump()
-        watch.stop_if_closed()
+        watch.between()
         if cancel is not None and cancel.is_set():
             raise Cancelled("cancelled; no output was written")
         recipe, outcome = history.completed(recipe, outcome, sources)
@@ -225,15 +224,11 @@ class _SceneWatch:
     def _closed(self, *_args):
         self.happened = True
 
-    def stop_if_closed(self):
-        """Raise Cancelled if the scene was closed."""
-        if self.happened:
-            raise Cancelled("The scene was closed during the run; nothing was written")
-
     def between(self):
         """Let the application live between two volumes; closing the scene ends the writing."""
         worker.pump()
-        self.stop_if_closed()
+        if self.happened:
+            raise Cancelled("The scene was closed during the run; nothing was written")
 
     def end(self):
         """Watch no longer."""
