@@ -49,7 +49,7 @@ ALLEN = {
 
 @dataclass
 class Head:
-    """A head with its truth; arrays (K, J, I), chi in ppm."""
+    """A head with its truth; arrays (K, J, I), chi in ppm, R2* in 1/s."""
 
     chi: np.ndarray
     t1: np.ndarray
@@ -58,6 +58,9 @@ class Head:
     truth: dict
     affine_ras: np.ndarray
     voxel_size_mm: tuple
+    true_chi: np.ndarray
+    r2star: np.ndarray
+    density: np.ndarray
 
 
 def _template(name):
@@ -137,7 +140,14 @@ def make_head(
     head_chi = _imaged(chi * brain, brain_out, voxel, rng, noise)
     mags = _signals(shares, gm, wm, csf, t1, shape, voxel, brain, rng, noise)
     truth = {n: s.reshape(shape) > 0.5 for n, s in shares.items()}
-    return Head(head_chi, *mags, brain_out, truth, affine, tuple(voxel))
+    parts = [(gm, GM), (wm, WM), (csf, CSF)] + [(s, TISSUE[n]) for n, s in shares.items()]
+    r2star, density = (
+        sum(s * v[c] for s, v in parts).reshape(shape).astype(np.float32) for c in (1, 3)
+    )
+    return Head(
+        head_chi, *mags, brain_out, truth, affine, tuple(voxel),
+        (chi * brain / 1000).astype(np.float32), r2star, density * brain,
+    )  # fmt: skip
 
 
 def _shares(atlas, mni):
