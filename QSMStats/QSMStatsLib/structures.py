@@ -55,13 +55,13 @@ def _tissue(abbreviation, name, code=None, aliases=(), in_brain=True, color=UNKN
     )
 
 
-def _thalamic(abbreviation, name, aliases, color):
-    return Structure(abbreviation, name, None, aliases, parent="TH", color=color)
+def _thalamic(abbreviation, name, code, aliases, color):
+    return Structure(abbreviation, name, code, aliases, parent="TH", color=color)
 
 
 # fmt: off
 STRUCTURES = (
-    Structure("BG", "Basal ganglia", ("UBERON", "0002420"), ("basal ganglia",),
+    Structure("BG", "Basal ganglia", ("UBERON", "0010011"), ("basal ganglia",),
               parts=("CN", "PU", "GP"), color=(122, 101, 38)),
     Structure("CN", "Caudate nucleus", ("SCT", "11000004"), ("caudate", "ca", "cau"),
               parent="BG", color=(122, 186, 220)),
@@ -79,18 +79,18 @@ STRUCTURES = (
               parent="GP", color=(60, 150, 255)),
     Structure("TH", "Thalamus", ("SCT", "42695009"), ("thalamus", "tha", "thal"),
               parts=("Pul", "AN", "MD", "VA", "VLV", "VLD", "CL"), color=(0, 118, 14)),
-    _thalamic("Pul", "Pulvinar", ("pulvinar",), (90, 200, 90)),
-    _thalamic("AN", "Anterior nucleus of the thalamus", ("anterior thalamic",
-              "anterior thalamus"), (20, 160, 80)),
-    _thalamic("MD", "Mediodorsal nucleus of the thalamus", ("medio dorsal", "mediodorsal"),
-              (150, 220, 120)),
-    _thalamic("VA", "Ventral anterior nucleus of the thalamus", ("ventral anterior",),
-              (60, 120, 40)),
-    _thalamic("VLV", "Ventral lateral nucleus of the thalamus, ventral part",
+    _thalamic("Pul", "Pulvinar", ("UBERON", "0002981"), ("pulvinar",), (90, 200, 90)),
+    _thalamic("AN", "Anterior nucleus of the thalamus", ("UBERON", "0002788"),
+              ("anterior thalamic", "anterior thalamus"), (20, 160, 80)),
+    _thalamic("MD", "Mediodorsal nucleus of the thalamus", ("UBERON", "0002739"),
+              ("medio dorsal", "mediodorsal"), (150, 220, 120)),
+    _thalamic("VA", "Ventral anterior nucleus of the thalamus", ("UBERON", "0002637"),
+              ("ventral anterior",), (60, 120, 40)),
+    _thalamic("VLV", "Ventral lateral nucleus of the thalamus, ventral part", None,
               ("ventral latero ventral",), (100, 150, 60)),
-    _thalamic("VLD", "Ventral lateral nucleus of the thalamus, dorsal part",
+    _thalamic("VLD", "Ventral lateral nucleus of the thalamus, dorsal part", None,
               ("ventral latero dorsal",), (170, 200, 60)),
-    _thalamic("CL", "Central lateral nucleus, lateral posterior nucleus and medial pulvinar",
+    _thalamic("CL", "Central lateral nucleus, lateral posterior nucleus and medial pulvinar", None,
               ("central lateral lateral posterior medial pulvinar",), (40, 90, 60)),
     Structure("NAc", "Nucleus accumbens", ("SCT", "427667007"), ("accumbens", "nac", "nacc"),
               color=(255, 165, 0)),
@@ -109,16 +109,21 @@ STRUCTURES = (
               color=(190, 90, 255)),
     Structure("DN", "Dentate nucleus", ("UBERON", "0002132"), ("dentate", "dn",
               "deep cerebellar"), color=(230, 148, 34)),
-    Structure("VeP", "Ventral pallidum", None, ("ventral pallidum", "vep"), color=(80, 80, 200)),
+    Structure("VeP", "Ventral pallidum", ("UBERON", "0002778"), ("ventral pallidum", "vep"),
+              color=(80, 80, 200)),
     Structure("EXA", "Extended amygdala", None, ("extended amygdala", "exa"),
               color=(140, 220, 220)),
-    Structure("PBP", "Parabrachial pigmented nucleus", None, ("parabrachial pigmented", "pbp"),
+    Structure("PBP", "Parabrachial pigmented nucleus", ("UBERON", "0013738"),
+              ("parabrachial pigmented", "pbp"),
               color=(150, 110, 90)),
-    Structure("VTA", "Ventral tegmental area", None, ("ventral tegmental", "vta"),
+    Structure("VTA", "Ventral tegmental area", ("UBERON", "0002691"), ("ventral tegmental", "vta"),
               color=(170, 130, 110)),
-    Structure("HN", "Habenula", None, ("habenula", "habenular", "hn"), color=(200, 180, 220)),
-    Structure("HTH", "Hypothalamus", None, ("hypothalamus", "hth"), color=(230, 200, 160)),
-    Structure("MN", "Mammillary nucleus", None, ("mammillary", "mn"), color=(210, 160, 120)),
+    Structure("HN", "Habenula", ("UBERON", "0001904"), ("habenula", "habenular", "hn"),
+              color=(200, 180, 220)),
+    Structure("HTH", "Hypothalamus", ("UBERON", "0001898"), ("hypothalamus", "hth"),
+              color=(230, 200, 160)),
+    Structure("MN", "Mammillary nucleus", ("UBERON", "0002206"), ("mammillary", "mn"),
+              color=(210, 160, 120)),
     Structure("VDC", "Ventral diencephalon", ("DCM", "110700"), ("ventral dc",
               "ventraldc", "ventral diencephalon"), color=(165, 42, 42)),
     _tissue("WB", "Whole brain", ("SCT", "12738006"), ("whole brain", "brain", "brain mask")),
