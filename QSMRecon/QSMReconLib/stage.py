@@ -195,9 +195,12 @@ def _values(spec, value, inside, progress):
         mask = _as_mask(value)
         return mask, None if mask.any() else f"{spec.label} is empty"
     array = np.ascontiguousarray(value, dtype=np.float32)
+    extremes = _extremes(array)
+    if np.isfinite(extremes).all():
+        return array, _range_problem(spec, extremes)
     bad = ~np.isfinite(array)
-    problem = _range_problem(spec, array[~bad] if bad.any() else array)
-    if problem or not bad.any():
+    problem = None if bad.all() else _range_problem(spec, _extremes(array[~bad]))
+    if problem:
         return array, problem
     if inside is not None and (count := np.count_nonzero(bad & inside)):
         return array, (
@@ -209,11 +212,19 @@ def _values(spec, value, inside, progress):
     return np.where(bad, np.float32(0), array), None
 
 
-def _range_problem(spec, array):
+def _extremes(array):
+    """Smallest and largest value, or NaN where there is one: parts are read once, from the cache."""
+    flat = array.reshape(-1)
+    parts = [flat[start : start + 2**16] for start in range(0, flat.size, 2**16)]
+    ends = np.array([(part.min(), part.max()) for part in parts])
+    return float(ends[:, 0].min()), float(ends[:, 1].max())
+
+
+def _range_problem(spec, extremes):
     """Values that an image of this kind cannot have betray a wrong unit or a mix-up."""
-    if not spec.range or not array.size:
+    if not spec.range:
         return None
-    low, high = float(array.min()), float(array.max())
+    low, high = extremes
     if spec.range[0] <= low and high <= spec.range[1]:
         return None
     hint = ""

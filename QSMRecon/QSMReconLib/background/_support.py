@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import InputError
+from ..numerics.distance import six_around, six_inside
 from ..numerics.fourier import bounding_box
 from ..numerics.laplace import harmonic_fill
 from ..numerics.smv import ball_fits
@@ -76,8 +77,8 @@ def usable_field(total_field, reliability, mask, min_reliability, acq, progress)
 
 def _open_to_air(bad, air):
     """Voxels a cross of 3 voxels reaches from the air without touching a reliable voxel."""
-    opened = ndimage.binary_opening(bad | air)
-    regions, count = ndimage.label(opened)
+    opened = six_around(six_inside(bad | air))
+    regions, count = ndimage.label(opened & (bad | six_around(bad)))
     reached = np.zeros(count + 1, bool)
     reached[regions[air]] = True
     reached[0] = False

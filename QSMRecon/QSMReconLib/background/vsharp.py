@@ -125,12 +125,12 @@ def _radii(params, voxel_size_mm):
 
 
 def _largest_that_fits(radii, box):
-    """For each voxel the number (1, 2, ...) of the largest ball inside the mask, 0 if none is."""
+    """For each voxel the number of balls inside the mask: that of the largest, 0 if none fits."""
     mask = box.mask[box.core]
     distance = distance_inside(mask, box.voxel_size_mm, radii[-1] + max(box.voxel_size_mm))
     number = np.zeros(box.shape, np.uint8)
-    for n, radius in enumerate(radii, 1):
-        number[box.core][distance > radius * ROUNDING if radius else six_inside(mask)] = n
+    for radius in radii:
+        number[box.core] += distance > radius * ROUNDING if radius else six_inside(mask)
     return number
 
 

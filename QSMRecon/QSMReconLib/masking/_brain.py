@@ -188,20 +188,27 @@ def _fast_decay(magnitude, tissue, acq, progress):
 
 def combined_magnitude(magnitude):
     """Root of the sum of squares over the echoes, (K, J, I) float32."""
-    total = np.zeros(magnitude.shape[1:], np.float32)
-    for echo in magnitude:
-        total += echo * echo
+    total = np.empty(magnitude.shape[1:], np.float32)
+    for k, plane in enumerate(total):
+        np.einsum("eji,eji->ji", magnitude[:, k], magnitude[:, k], out=plane)
     return np.sqrt(total, out=total)
 
 
 def _block_mean(x, factors):
-    """Mean over blocks of ``factors`` voxels; the last blocks repeat the last voxels."""
+    """Mean over blocks of ``factors`` voxels; the last blocks hold what is left."""
     for axis, factor in enumerate(factors):
         if factor == 1:
             continue
-        n = x.shape[axis]
-        index = np.minimum(np.arange(-(-n // factor) * factor), n - 1)
-        shape = list(x.shape)
-        shape[axis : axis + 1] = [len(index) // factor, factor]
-        x = x.take(index, axis).reshape(shape).mean(axis + 1, dtype=np.float32)
+        index = [slice(None)] * 3
+        index[axis] = slice(None, None, factor)
+        blocks = x[tuple(index)].copy()
+        count = np.ones(blocks.shape[axis], np.float32)
+        for first in range(1, factor):
+            index[axis] = slice(first, None, factor)
+            part = x[tuple(index)]
+            index[axis] = slice(0, part.shape[axis])
+            blocks[tuple(index)] += part
+            count[index[axis]] += 1
+        blocks /= count.reshape([-1 if a == axis else 1 for a in range(3)])
+        x = blocks
     return x

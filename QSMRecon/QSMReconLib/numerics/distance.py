@@ -36,14 +36,16 @@ def distance_inside(mask, voxel_size_mm, limit_mm, *, open_border=True):
 
 def _squared_along_last_axis(mask, spacing, limit_mm, open_border):
     """Squared distance (float32) to the nearest voxel outside on the same line."""
-    n = mask.shape[2]
-    beyond = 1 if open_border else 1 + int(limit_mm / spacing)
-    index = np.arange(n, dtype=np.int32)
-    before = np.where(mask, np.int32(-beyond), index)
-    np.maximum.accumulate(before, axis=2, out=before)
-    after = np.where(mask, np.int32(n - 1 + beyond), index)
-    np.minimum.accumulate(after[..., ::-1], axis=2, out=after[..., ::-1])
-    steps = np.minimum(index - before, after - index)
+    n, reach = mask.shape[2], int(limit_mm / spacing)
+    inside = mask.view(np.uint8)
+    free = inside.copy()
+    steps = inside.astype(np.min_scalar_type(reach + 1))
+    for step in range(1, reach + 1):
+        free[..., step:] &= inside[..., :-step]
+        free[..., :-step] &= inside[..., step:]
+        if open_border:
+            free[..., :step] = free[..., max(n - step, 0) :] = 0
+        steps += free
     squared = steps.astype(np.float32)
     squared *= np.float32(spacing)
     np.minimum(squared, np.float32(limit_mm), out=squared)
@@ -76,3 +78,14 @@ def six_inside(mask):
             beside[axis] = step
             inside[inner] &= mask[tuple(beside)]
     return inside
+
+
+def six_around(mask):
+    """The mask and the six neighbours of each of its voxels."""
+    around = mask.copy()
+    for axis in range(3):
+        low, high = [slice(None)] * 3, [slice(None)] * 3
+        low[axis], high[axis] = slice(None, -1), slice(1, None)
+        around[tuple(low)] |= mask[tuple(high)]
+        around[tuple(high)] |= mask[tuple(low)]
+    return around

@@ -10,17 +10,14 @@ from .fourier import bounding_box
 def depth(mask, voxel_size_mm, limit_mm):
     """Distance in mm, up to a limit, from each voxel of the mask to the nearest one outside.
 
-    What lies beyond a side of the volume counts as a continuation of what is at the side.
+    What lies beyond a side of the volume counts as a continuation of what is at the side, which is
+    never nearer than the side itself.
 
     Returns
     -------
     depth_mm : (K, J, I) float32, 0 outside the mask, at most ``limit_mm``
     """
-    margin = [int(limit_mm / v) + 1 for v in voxel_size_mm]
-    around = np.pad(mask, [(m, m) for m in margin], mode="edge")
-    inside = distance_inside(around, voxel_size_mm, limit_mm)
-    core = [slice(m, m + n) for m, n in zip(margin, mask.shape, strict=True)]
-    return np.ascontiguousarray(inside[tuple(core)])
+    return distance_inside(mask, voxel_size_mm, limit_mm, open_border=False)
 
 
 def deeper(mask, distance_mm, voxel_size_mm):
@@ -35,7 +32,11 @@ def deeper(mask, distance_mm, voxel_size_mm):
 
 def within(mask, distance_mm, voxel_size_mm):
     """Voxels at most ``distance_mm`` away from the mask, and the mask itself."""
-    return depth(~mask, voxel_size_mm, _beyond(distance_mm)) <= distance_mm
+    near = np.zeros_like(mask)
+    if mask.any():
+        box = bounding_box(mask, [int(distance_mm / v) + 1 for v in voxel_size_mm])
+        near[box] = depth(~mask[box], voxel_size_mm, _beyond(distance_mm)) <= distance_mm
+    return near
 
 
 def _beyond(distance_mm):
@@ -103,10 +104,12 @@ def fill_holes(mask, largest_ml=np.inf, voxel_volume_ml=1.0):
         return mask.copy()
     box = bounding_box(mask)
     pieces, count = ndimage.label(np.pad(~mask[box], 1, constant_values=True))
-    is_hole = np.bincount(pieces.reshape(-1), minlength=count + 1) * voxel_volume_ml <= largest_ml
-    is_hole[[0, pieces[0, 0, 0]]] = False
+    stays = np.zeros(count + 1, bool)
+    if largest_ml < np.inf:
+        stays = np.bincount(pieces.reshape(-1)) * voxel_volume_ml > largest_ml
+    stays[pieces[0, 0, 0]] = True
     filled = mask.copy()
-    filled[box] |= is_hole[pieces[1:-1, 1:-1, 1:-1]]
+    filled[box] |= ~stays[pieces[1:-1, 1:-1, 1:-1]]
     return filled
 
 

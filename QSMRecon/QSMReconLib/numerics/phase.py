@@ -4,6 +4,7 @@ import numpy as np
 
 from ..units import TURN_RAD
 
+_TURNS = np.float32(1 / TURN_RAD)
 _SLAB_VOXELS = 2**18
 """Voxels worked on at a time, so that intermediate results stay in the cache."""
 
@@ -17,7 +18,7 @@ def wrap(x):
 
 def nearest_turns(x):
     """Number of whole turns nearest to phase ``x`` (rad, float32), as float32: a new array."""
-    turns = x * np.float32(1 / TURN_RAD)
+    turns = x * _TURNS
     return np.rint(turns, out=turns)
 
 
@@ -41,8 +42,9 @@ def edge_qualities(phase, magnitude=None, other_phase=None, te_ratio=1.0, progre
     Yields
     ------
     axis : 0, 1 or 2
-    first, second : indices of the voxels at both ends of some edges along ``axis``
-    quality : float32 for these edges, 0 (bad) to 1
+    rows : slice of the first axis
+    quality : float32 of these rows: of the edge from each voxel to the next one along ``axis``,
+        0 (bad, or no edge) to 1
 
     References
     ----------
@@ -53,17 +55,13 @@ def edge_qualities(phase, magnitude=None, other_phase=None, te_ratio=1.0, progre
     for start in range(0, count, slab):
         stop = min(start + slab, count)
         halo = slice(max(start - 1, 0), min(stop + 2, count))
-        parts = [None if x is None else x[halo] for x in (phase, magnitude, other_phase)]
-        for axis in range(3):
-            quality = _quality(*parts, te_ratio, axis)
-            end = min(stop, count - 1) if axis == 0 else stop
-            rows = slice(start, end)
-            quality = quality[start - halo.start : end - halo.start]
-            if axis == 0:
-                yield axis, rows, slice(start + 1, end + 1), quality
-            else:
-                first, second = neighbours(axis)
-                yield axis, (rows, *first[2:]), (rows, *second[2:]), quality
+        core = slice(start - halo.start, stop - halo.start)
+        parts = [None if x is None else x[halo] * _TURNS for x in (phase, other_phase)]
+        parts.append(None if magnitude is None else np.ascontiguousarray(magnitude[halo]))
+        yield 0, slice(start, stop), _quality(*parts, te_ratio, 0)[core]
+        parts = [None if x is None else x[core] for x in parts]
+        for axis in (1, 2):
+            yield axis, slice(start, stop), _quality(*parts, te_ratio, axis)
         if progress:
             progress(stop / count)
 
@@ -80,62 +78,77 @@ def neighbours(axis):
     return along(axis, slice(None, -1)), along(axis, slice(1, None))
 
 
-def _quality(phase, magnitude, other_phase, te_ratio, axis):
-    """Quality of all edges along one axis."""
-    low, high = neighbours(axis)
-    step = wrap(phase[high] - phase[low])
+def _quality(turns, other_turns, magnitude, te_ratio, axis):
+    """Quality of the edges along one axis of contiguous arrays, the phases in turns.
+
+    Arrays are gone through as flat lines, in which the next voxel along an axis is a fixed number
+    of voxels ahead; edges that would leave the array this way are NaN until the end.
+    """
+    shape = turns.shape
+    ahead = int(np.prod(shape[axis + 1 :]))
+    step = _step(turns.reshape(-1), ahead)
+    step.reshape(shape)[along(axis, slice(-1, None))] = np.nan
     quality = np.abs(step)
-    quality *= np.float32(-0.9 / np.pi)
+    quality *= np.float32(-1.8)
     quality += np.float32(1)
-    if other_phase is not None:
-        other = wrap(other_phase[high] - other_phase[low])
+    if other_turns is not None:
+        other = _step(other_turns.reshape(-1), ahead)
         other *= np.float32(te_ratio)
         other -= step
-        np.abs(other, out=other)
-        quality *= _factor(np.subtract(np.float32(1), other, out=other))
-    quality *= _linearity(step, axis)
+        quality *= _factor(np.abs(other, out=other), TURN_RAD)
+    quality *= _linearity(step, ahead)
     if magnitude is not None:
-        quality *= _magnitude_coherence(magnitude[low], magnitude[high])
-    return np.fmax(quality, np.float32(0), out=quality)
+        quality *= _magnitude_coherence(magnitude.reshape(-1), ahead)
+    return np.fmax(quality, np.zeros_like(quality), out=quality).reshape(shape)
 
 
-def _factor(x):
-    """``0.1 + 0.9 max(0, x)``, in place."""
-    np.maximum(x, np.float32(0), out=x)
-    x *= np.float32(0.9)
-    x += np.float32(0.1)
-    return x
+def _step(turns, ahead):
+    """Difference of each voxel and the one ``ahead``, -1/2 to 1/2 turn; 0 where there is none."""
+    step = np.zeros_like(turns)
+    between = np.subtract(turns[ahead:], turns[:-ahead], out=step[:-ahead])
+    between -= np.rint(between)
+    return step
 
 
-def _linearity(step, axis):
+def _factor(x, slope):
+    """``0.1 + 0.9 max(0, 1 - slope x)``, in place."""
+    x *= np.float32(-0.9 * slope)
+    x += np.float32(1)
+    return np.clip(x, np.float32(0.1), np.float32(1), out=x)
+
+
+def _linearity(step, ahead):
     """Factor for equal steps before, at and after each edge.
 
     At a border the one side that is known counts twice; where none is, nothing speaks against it.
     """
-    low, high = neighbours(axis)
-    bend = wrap(step[high] - step[low])
+    straight = np.full(step.size + ahead, np.nan, np.float32)
+    bend = np.subtract(step[ahead:], step[:-ahead], out=straight[ahead:-ahead])
+    bend -= np.rint(bend)
     np.abs(bend, out=bend)
-    bend *= np.float32(-0.5)
+    bend *= np.float32(-np.pi)
     bend += np.float32(1)
-    np.maximum(bend, np.float32(0), out=bend)
-    straight = np.full(step.shape, np.nan, np.float32)
-    if bend.shape[axis]:
-        inner = straight[along(axis, slice(1, -1))]
-        np.fmin(bend[low], bend[high], out=inner)
-        inner *= np.fmax(bend[low], bend[high])
-        for end in (slice(None, 1), slice(-1, None)):
-            np.square(bend[along(axis, end)], out=straight[along(axis, end)])
-    return _factor(np.fmin(straight, np.float32(1), out=straight))
+    np.clip(bend, np.float32(0), np.float32(1), out=bend)
+    before, after = straight[:-ahead], straight[ahead:]
+    factor = np.fmin(before, after)
+    factor *= np.fmax(before, after)
+    factor *= np.float32(0.9)
+    factor += np.float32(0.1)
+    return np.fmin(factor, np.ones_like(factor), out=factor)
 
 
-def _magnitude_coherence(a, b):
+def _magnitude_coherence(magnitude, ahead):
     """Factor for equal magnitudes: the square of the smaller over the larger."""
-    larger = np.maximum(a, b)
-    np.maximum(larger, np.finfo(np.float32).tiny, out=larger)
-    ratio = np.minimum(a, b)
+    near, far = magnitude[:-ahead], magnitude[ahead:]
+    larger = np.maximum(near, far)
+    larger += np.finfo(np.float32).tiny
+    coherence = np.ones_like(magnitude)
+    ratio = np.minimum(near, far, out=coherence[:-ahead])
     ratio /= larger
     ratio *= ratio
-    return _factor(ratio)
+    ratio *= np.float32(0.9)
+    ratio += np.float32(0.1)
+    return coherence
 
 
 def voxel_quality(phase, magnitude, te_s, template=0, mask=None, progress=None):
@@ -160,9 +173,11 @@ def voxel_quality(phase, magnitude, te_s, template=0, mask=None, progress=None):
     if mask is not None:
         echo["phase"] = np.where(mask, echo["phase"], np.float32(np.nan))
     total = np.zeros(inside.shape, np.float32)
-    for _, first, second, quality in edge_qualities(**echo, progress=progress):
-        total[first] += quality
-        total[second] += quality
+    flat, plane = total.reshape(-1), inside[0].size
+    for axis, rows, quality in edge_qualities(**echo, progress=progress):
+        total[rows] += quality
+        second = flat[rows.start * plane + int(np.prod(inside.shape[axis + 1 :])) :][: quality.size]
+        second += quality.reshape(-1)[: second.size]
     total /= np.maximum(_neighbour_counts(inside), 1)
     return total
 

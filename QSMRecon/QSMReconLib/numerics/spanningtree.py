@@ -43,13 +43,12 @@ def edge_costs(**echo):
     costs : (3, K, J, I) uint8, 1 (best) to 255; 0 where an end is NaN or outside the volume
     """
     costs = np.zeros((3, *echo["phase"].shape), np.uint8)
-    for axis, first, _, quality in edge_qualities(**echo):
+    for axis, rows, quality in edge_qualities(**echo):
         edge = quality > 0
         quality *= np.float32(-_LEVELS)
         quality += np.float32(_LEVELS + 0.5)
-        np.clip(quality, 1, _LEVELS, out=quality)
-        part = costs[axis][first]
-        part[...] = quality
+        part = costs[axis, rows]
+        part[...] = np.clip(quality, 1, _LEVELS, out=quality)
         part *= edge
     return costs
 

@@ -34,7 +34,9 @@ class MaskVoxels:
     def put(self, values):
         """The full volume of (N,) or (E, N) values, zero outside the mask."""
         volume = np.zeros((*values.shape[:-1], *self._shape), values.dtype)
-        volume.reshape(*values.shape[:-1], -1)[..., self._index] = values
+        rows = values.reshape(-1, self.count)
+        for row, echo in zip(rows, volume.reshape(len(rows), -1), strict=True):
+            echo[self._index] = row
         return volume
 
     def put_in_box(self, values, outside=0):

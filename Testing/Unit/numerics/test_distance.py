@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from QSMReconLib.numerics.distance import distance_inside, six_inside
+from QSMReconLib.numerics.distance import distance_inside, six_around, six_inside
 
 
 def random_mask(shape=(17, 20, 23), seed=0):
@@ -48,3 +48,8 @@ def test_a_closed_border_is_not_outside_of_the_mask():
 def test_six_neighbours_inside_are_an_erosion_with_a_cross():
     mask = random_mask()
     np.testing.assert_array_equal(six_inside(mask), ndimage.binary_erosion(mask))
+
+
+def test_six_neighbours_around_are_a_dilation_with_a_cross():
+    mask = random_mask()
+    np.testing.assert_array_equal(six_around(mask), ndimage.binary_dilation(mask))

@@ -9,9 +9,10 @@ def quality_along(axis, **echo):
     """Qualities of all edges along one axis; -1 where no edge was judged."""
     shape = echo["phase"].shape
     found = np.full(shape, -1, np.float32)
-    for found_axis, first, _, quality in edge_qualities(**echo):
+    for found_axis, rows, quality in edge_qualities(**echo):
         if found_axis == axis:
-            found[first] = quality
+            found[rows] = quality
+    assert (np.take(found, -1, axis) == 0).all(), "no edge leaves the volume"
     return np.take(found, range(shape[axis] - 1), axis)
 
 
