@@ -1,0 +1,1 @@
+"""Voxelwise group statistics of normalised maps: linear model, permutations, TFCE, tables."""
