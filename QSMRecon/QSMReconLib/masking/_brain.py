@@ -122,12 +122,16 @@ class Head:
         kept = part(scalp_mm, 0.25 * scalp_mm)
         return kept if kept.any() else brain
 
-    def fine(self, coarse):
-        """Values of the coarse grid on the grid of the scan."""
-        for axis, factor in enumerate(self.factors):
-            if factor > 1:
-                coarse = coarse.repeat(factor, axis)
-        return coarse[tuple(slice(0, n) for n in self.shape)]
+    def box(self, coarse):
+        """Slices around the voxels of the scan that lie in a mask of the coarse grid."""
+        parts = zip(bounding_box(coarse), self.factors, self.shape, strict=True)
+        return tuple(slice(f * part.start, min(f * part.stop, n)) for part, f, n in parts)
+
+    def fine(self, coarse, box):
+        """Values of the coarse grid at the voxels of a box of the scan."""
+        for axis, (part, factor) in enumerate(zip(box, self.factors, strict=True)):
+            coarse = coarse.take(np.arange(part.start, part.stop) // factor, axis)
+        return coarse
 
 
 def brain_mask(magnitude, acq, params, progress, usable=None):
@@ -151,10 +155,9 @@ def brain_mask(magnitude, acq, params, progress, usable=None):
     head = Head(signal, acq.voxel_size_mm, params)
     progress(0.5)
     allowed = within(head.brain, 0.75 * COARSE_MM, head.voxel_size_mm)
-    allowed = head.fine(allowed)
-    box = bounding_box(allowed)
-    tissue = signal[box] > np.float32(params.threshold) * head.fine(head.level)[box]
-    tissue &= allowed[box]
+    box = head.box(allowed)
+    tissue = signal[box] > head.fine(np.float32(params.threshold) * head.level, box)
+    tissue &= head.fine(allowed, box)
     if usable is not None:
         tissue &= usable(box)
     progress(0.7)
@@ -162,7 +165,7 @@ def brain_mask(magnitude, acq, params, progress, usable=None):
         tissue &= ~_fast_decay(magnitude[(slice(None), *box)], tissue, acq, progress)
     if params.fill_holes:
         whole = fill_holes(close(head.brain, RIM_MM, head.voxel_size_mm))
-        tissue |= head.fine(deeper(whole, RIM_MM, head.voxel_size_mm))[box]
+        tissue |= head.fine(deeper(whole, RIM_MM, head.voxel_size_mm), box)
     mask = np.zeros(head.shape, bool)
     mask[box] = largest_part(tissue)
     progress(0.9)

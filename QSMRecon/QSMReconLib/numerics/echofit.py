@@ -58,7 +58,12 @@ class Echoes:
 
     def proportional(self):
         """Line through the origin of TE and phase: slope (rad/s) and its information, (N,)."""
-        _, _, information, _, moment = self.sums(0.0)
+        information, moment = np.zeros((2, self.weight.shape[1]), np.float32)
+        for te, weight, phase in zip(self.te_s, self.weight, self.phase, strict=True):
+            term = np.float32(te) * weight
+            moment += term * phase
+            term *= np.float32(te)
+            information += term
         return moment / information, information
 
     def line(self, progress):

@@ -6,6 +6,8 @@ from scipy import ndimage
 from .distance import distance_inside
 from .fourier import bounding_box
 
+_CORE_VOXELS = 8
+
 
 def depth(mask, voxel_size_mm, limit_mm):
     """Distance in mm, up to a limit, from each voxel of the mask to the nearest one outside.
@@ -45,11 +47,18 @@ def _beyond(distance_mm):
 
 
 def deepest(mask, voxel_size_mm):
-    """Index of the voxel of the mask that is furthest from the outside."""
+    """Index of the voxel of the mask that is furthest from the outside.
+
+    It is also the one deepest inside the eroded mask, which is smaller.
+    """
     if mask.all():
         return tuple(n // 2 for n in mask.shape)
-    inside = ndimage.distance_transform_edt(mask, sampling=voxel_size_mm)
-    return np.unravel_index(np.argmax(inside), mask.shape)
+    core = deeper(mask, _CORE_VOXELS * min(voxel_size_mm), voxel_size_mm)
+    core = core if core.any() else mask
+    box = bounding_box(core, (1, 1, 1))
+    inside = ndimage.distance_transform_edt(core[box], sampling=voxel_size_mm)
+    index = np.unravel_index(np.argmax(inside), inside.shape)
+    return tuple(int(part.start + n) for part, n in zip(box, index, strict=True))
 
 
 def thick_part(mask, radius_mm, voxel_size_mm, seed, margin_mm=0.0):

@@ -73,7 +73,8 @@ def phase_offset(unwrapped, region, other, te_s, weight, voxels, voxel_size_mm, 
     offset = voxels.take_from_box(grid.fine(offset))
     growth = unwrapped + np.float32(TURN_RAD) * turns - offset
     open_turn = TURN_RAD / (ratio - 1)
-    mean = np.average(growth[region == 0], weights=weight[region == 0])
+    largest = weight * (region == 0)
+    mean = np.dot(growth, largest) / largest.sum()
     offset += np.float32(open_turn * np.rint(mean / open_turn))
     whole = np.rint(offset.mean() / TURN_RAD)
     offset -= np.float32(TURN_RAD * whole)

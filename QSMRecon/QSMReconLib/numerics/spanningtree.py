@@ -102,28 +102,33 @@ def _runs(phase, cost):
 def _edges_of_runs(voxels, unwrapped, run, costs):
     """Edges between runs: both ends, turns to add to the second, cost.
 
-    Of neighbouring edges that join the same runs with the same turns only the best is kept.
+    Of neighbouring edges that join the same runs with the same turns only the best is kept. The
+    volume is gone through as one flat line, as in :mod:`.phase`.
     """
     shape = costs.shape[1:]
-    position = np.zeros(shape, np.int32).reshape(-1)
-    position[voxels] = np.arange(voxels.size, dtype=np.int32)
+    phase = np.zeros(shape, np.float32).reshape(-1)
+    phase[voxels] = unwrapped
+    node = np.full(phase.size, -1, np.int32)
+    node[voxels] = run
+    new_node = np.ones(phase.size, bool)
+    np.not_equal(node[1:], node[:-1], out=new_node[1:])
     found = []
-    for axis, stride in enumerate((shape[1] * shape[2], shape[2], 1)):
-        cost = costs[axis].reshape(-1)[voxels]
-        if axis == 2:
-            first = np.flatnonzero((cost[:-1] > 0) & (run[:-1] != run[1:]))
-            second = first + 1
-        else:
-            first = np.flatnonzero(cost)
-            second = position[voxels[first] + stride]
-        turns = nearest_turns(unwrapped[first] - unwrapped[second]).astype(np.int32)
-        edge = run[first], run[second], turns
-        if first.size == 0:
+    for cost, ahead in zip(costs, (shape[1] * shape[2], shape[2], 1), strict=True):
+        cost = cost.reshape(-1)[:-ahead]
+        if not cost.any():
             continue
-        differs = np.ones(first.size, bool)
-        differs[1:] = np.logical_or.reduce([x[1:] != x[:-1] for x in edge])
-        begin = np.flatnonzero(differs)
-        found.append([x[begin] for x in edge] + [np.minimum.reduceat(cost[first], begin)])
+        turns = nearest_turns(phase[:-ahead] - phase[ahead:])
+        edge = cost > 0
+        if ahead == 1:
+            edge &= new_node[1:]
+        begins = new_node[:-ahead] | new_node[ahead:]
+        begins[1:] |= turns[1:] != turns[:-1]
+        begins[1:] |= ~edge[:-1]
+        begins &= edge
+        begin = np.flatnonzero(begins)
+        cost = np.where(edge, cost, np.uint8(_LEVELS))
+        best = np.minimum.reduceat(cost, begin) if begin.size else cost[:0]
+        found.append((node[begin], node[begin + ahead], turns[begin].astype(np.int32), best))
     if not found:
         return [np.zeros(0, np.int32)] * 4
     return [np.concatenate(column) for column in zip(*found, strict=True)]

@@ -105,7 +105,13 @@ def test_brains_are_looked_for_on_a_grid_of_about_two_millimetres():
     signal = head()[0][0]
     found = Head(signal, (0.5, 0.9, 4.0), BrainParams())
     assert found.voxel_size_mm == pytest.approx((2.0, 1.8, 4.0))
-    assert found.fine(found.level).shape == SHAPE
+    whole = found.fine(found.level, tuple(slice(0, n) for n in SHAPE))
+    assert whole.shape == SHAPE
+    box = found.box(found.brain)
+    np.testing.assert_array_equal(found.fine(found.level, box), whole[box])
+    outside = found.fine(found.brain, tuple(slice(0, n) for n in SHAPE))
+    outside[box] = False
+    assert not outside.any()
 
 
 def test_incoherent_phase_at_the_edge_is_left_out():
