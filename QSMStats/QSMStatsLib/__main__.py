@@ -7,6 +7,7 @@ from pathlib import Path
 from QSMReconLib.errors import QSMError
 from QSMReconLib.progress import Progress
 
+from .atlas.segment import METHODS
 from .labels import LABEL_TABLES
 from .subject import make_table
 from .volumes import UNITS
@@ -20,11 +21,11 @@ def parser():
     )
     p.add_argument("chimap", type=Path, help="susceptibility map (NIfTI or NRRD)")
     p.add_argument("--segmentation", type=Path, help="label volume, on any grid")
-    p.add_argument("--out", type=Path, required=True, help="table to write (.tsv, with a .json)")
+    p.add_argument("--out", type=Path, required=True, help="folder (BIDS names) or table (.tsv)")
     p.add_argument("--names", type=Path, help="BIDS dseg.tsv with the names of the labels")
     p.add_argument("--label-table", choices=LABEL_TABLES, help="known numbering of the labels")
     p.add_argument("--auto", action="store_true", help="segment automatically instead")
-    p.add_argument("--method", choices=("atlas", "network"), default="atlas", help="of --auto")
+    p.add_argument("--method", choices=METHODS, default="atlas", help="way of --auto")
     p.add_argument("--weights", type=Path, help="file of the network, else it is downloaded")
     p.add_argument("--t1", type=Path, help="T1-weighted scan for --auto, on any grid")
     p.add_argument("--magnitude", type=Path, help="gradient-echo magnitude for --auto")

@@ -152,12 +152,17 @@ def read_controls(path):
         rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines(), delimiter="\t"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Controls {path}: cannot be read ({error})") from None
+    return check_controls(rows, f"Controls {path}")
+
+
+def check_controls(rows, label):
+    """Rows of a control table as text (dicts) with their numbers as float; ``label`` names it."""
     needed = {"participant_id", "age", "sex", "structure", "side"}
     missing = sorted(needed - set(rows[0] if rows else ()))
     measures = [m for m in MEASURES if rows and m in rows[0]]
     if missing or not measures:
         missing += [] if measures else [f"a measure ({', '.join(MEASURES)})"]
-        raise InputError(f"Controls {path}: the table has no column {', '.join(missing)}")
+        raise InputError(f"{label}: the table has no column {', '.join(missing)}")
     problems, seen, out = [], set(), []
     for n, row in enumerate(rows, 2):
         key = row["participant_id"], row["structure"], row["side"]
@@ -171,7 +176,7 @@ def read_controls(path):
             problems.append(f"line {n}: sex {row['sex']!r} is not f or m")
         out.append(row | {"age": age} | {m: _number(row[m]) for m in measures})
     if problems:
-        raise InputError.from_problems(f"Controls {path}", problems)
+        raise InputError.from_problems(label, problems)
     return out
 
 

@@ -88,6 +88,22 @@ def _whole_numbers(labels):
     return values
 
 
+def labels_of(segments, shape):
+    """``(labels (K, J, I) uint8, {value: name})``; where a whole and its part lie, the part.
+
+    A voxel belongs to what covers half of it or more.
+    """
+    sided = {s.structure.abbreviation for s in segments if s.side != "both"}
+    labels, names = np.zeros(shape, np.uint8), {}
+    for value, s in enumerate(segments, 1):
+        if s.side == "both" and (s.structure.paired or s.structure.abbreviation in sided):
+            continue
+        labels[s.box][s.weight >= 0.5] = value
+        names[value] = f"{s.side} {s.structure.name}".removeprefix("both ").capitalize()
+    left = set(np.unique(labels))
+    return labels, {value: name for value, name in names.items() if value in left}
+
+
 def merge(structure, side, segments):
     """One segment that covers all of ``segments``; shares of a voxel add up to at most 1."""
     box = tuple(

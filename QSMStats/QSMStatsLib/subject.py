@@ -5,6 +5,7 @@ from QSMReconLib.files.nifti import stem
 
 from .labels import read_names
 from .measures import Settings
+from .names import Names
 from .normative import read_controls, standings
 from .segments import segments_from_labels
 from .segmenttable import segment_table, valid_region
@@ -18,8 +19,9 @@ def make_table(args, progress=None):
     ``args`` are those of the command line (``__main__.parser``). Nothing is written unless all of
     it succeeds.
     """
+    _refuse(args)
     outputs = output_paths(args)
-    _refuse(args, outputs)
+    _refuse_existing(args, outputs)
     chi, unit_source = read_map(args.chimap, args.unit)
     images = {
         name: path and on_grid_of(read_volume(path, label), chi, label)
@@ -52,14 +54,15 @@ def make_table(args, progress=None):
         **images,
     )
     norm = standings(table, controls, args.age, args.sex) if controls else []
-    contents = table_texts(table, args.out, norm)
+    contents = table_texts(table, outputs["table"], norm, outputs.get("norm"))
     if automatic is not None:
-        contents |= labels_bytes(automatic.labels, automatic.names, chi, outputs["labels"])
-    if args.report:
+        about = facts["Segmentation"]
+        contents |= labels_bytes(automatic.labels, automatic.names, chi, outputs["labels"], about)
+    if "report" in outputs:
         from .report import report_page
 
         quality = automatic and automatic.quality
-        contents[args.report] = report_page(
+        contents[outputs["report"]] = report_page(
             f"Deep gray matter of {args.chimap.name}",
             table,
             segments,
@@ -69,30 +72,48 @@ def make_table(args, progress=None):
             age=args.age,
             quality=quality,
         )
+    if _is_folder(args):
+        contents |= Names.of_map(args.out, args.chimap).description()
     write_files(contents)
     return table
 
 
+def _is_folder(args):
+    return not args.out.suffix
+
+
 def output_paths(args):
     """The files that will appear, by what they are."""
-    paths = {"table": args.out, "dictionary": args.out.with_suffix(".json")}
-    if args.controls:
-        paths["norm"] = args.out.with_name(args.out.stem + "_norm.tsv")
-    if args.auto:
+    if _is_folder(args):
+        names = Names.of_map(args.out, args.chimap)
+        table, norm, labels = names.table, names.norm, names.labels
+        report = args.report or names.report
+    else:
+        table, report = args.out, args.report
         base = args.out.stem.removesuffix("_table")
-        paths["labels"] = args.out.with_name(base + "_dseg.nii.gz")
-        paths["names"] = args.out.with_name(base + "_dseg.tsv")
-    if args.report:
-        paths["report"] = args.report
+        norm = args.out.with_name(args.out.stem + "_norm.tsv")
+        labels = args.out.with_name(base + "_dseg.nii.gz")
+    paths = {"table": table, "dictionary": table.with_suffix(".json")}
+    if args.controls:
+        paths["norm"] = norm
+    if args.auto:
+        paths["labels"] = labels
+        beside = labels.with_name(stem(labels) + ".tsv")
+        paths["names"], paths["about"] = beside, beside.with_suffix(".json")
+    if report:
+        paths["report"] = report
     return paths
 
 
-def _refuse(args, outputs):
-    if args.out.suffix != ".tsv":
-        raise InputError(f"Table {args.out}: the name of the table must end in .tsv")
+def _refuse_existing(args, outputs):
     for path in outputs.values():
         if path.exists() and not args.overwrite:
             raise InputError(f"{path} exists already; choose another name or --overwrite")
+
+
+def _refuse(args):
+    if args.out.suffix not in ("", ".tsv"):
+        raise InputError(f"Output {args.out}: give a folder, or a table that ends in .tsv")
     if bool(args.segmentation) == bool(args.auto):
         raise ParameterError("give either a label volume with --segmentation or --auto")
     if (args.t1 or args.magnitude) and not args.auto:
@@ -104,35 +125,34 @@ def _refuse(args, outputs):
 
 
 def _automatic(args, chi, brain, progress):
-    from .atlas.segment import segment_by_network, segment_deep_gray_matter
+    from .atlas.segment import segment_automatically
 
     brain, _ = valid_region(chi.array, brain)
     if brain.all():
         raise InputError("Brain mask: the map has no background of zeros; give one with --mask")
     t1 = args.t1 and read_volume(args.t1, "T1-weighted scan")
-    if args.method == "network":
-        scan = t1.array, t1.affine_ras
-        return segment_by_network(
-            chi.array, brain, chi.affine_ras, scan, args.weights, progress=progress
-        )
     magnitude = args.magnitude and on_grid_of(
         read_volume(args.magnitude, "Magnitude"), chi, "Magnitude"
     )
-    return segment_deep_gray_matter(
+    return segment_automatically(
+        args.method,
         chi.array,
         brain,
         chi.affine_ras,
-        t1=t1 and (t1.array, t1.affine_ras),
-        magnitude=magnitude,
-        progress=progress,
+        t1 and (t1.array, t1.affine_ras),
+        magnitude,
+        args.weights,
+        progress,
     )
 
 
 def _facts_of(automatic, method):
     from .atlas.template import SOURCE
 
+    atlas = f"registered to {', '.join(automatic.inputs)}, fitted to the map; {SOURCE}"
     described = {
-        "atlas": f"atlas registered to {', '.join(automatic.inputs)}, fitted to the map; {SOURCE}",
+        "atlas": f"atlas {atlas}",
+        "ants": f"atlas by ANTs SyN {atlas}",
         "network": "network model30chan18cls (brainchop) on the T1-weighted scan",
     }
     return {

@@ -99,13 +99,13 @@ def standings_tsv(standings):
     return "".join("\t".join(line) + "\n" for line in lines)
 
 
-def table_texts(table, path, standings=()):
-    """``{path: text}`` of the table, its data dictionary and the standings."""
+def table_texts(table, path, standings=(), norm_path=None):
+    """``{path: text}`` of the table, its data dictionary and the standings (``norm_path``)."""
     path = Path(path)
     dictionary = table.dictionary()
     texts = {path: tsv(table)}
     if standings:
-        beside = path.with_name(path.stem + "_norm.tsv")
+        beside = Path(norm_path or path.with_name(path.stem + "_norm.tsv"))
         texts[beside] = standings_tsv(standings)
         dictionary["Norm"] = {"Table": beside.name, "Columns": STANDING_COLUMNS}
     texts[path.with_suffix(".json")] = json.dumps(dictionary, indent=2) + "\n"

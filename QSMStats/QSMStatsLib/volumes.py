@@ -7,7 +7,10 @@ import numpy as np
 
 from QSMReconLib.errors import InputError
 from QSMReconLib.files import nifti
+from QSMReconLib.files.derivatives import generated_by, to_json
 from QSMReconLib.files.sidecar import read_sidecar
+
+from .structures import find_structure
 
 UNITS = {"ppm": 1.0, "ppb": 1e-3}
 
@@ -69,13 +72,19 @@ def read_map(path, unit=None):
     chosen, source = unit or declared or "ppm", "given" if unit else "sidecar"
     array = volume.array.astype(float) * UNITS[chosen]
     if unit is None:
-        _check_plausible(array, chosen, path)
+        label = f"Susceptibility map {path}"
+        other = {"ppm": "ppb", "ppb": "ppm"}[chosen]
+        remedy = f"say --unit {other}, or --unit {chosen} if they are right"
+        check_plausible(array, chosen, label, remedy)
         source = source if declared else "none given; plausible for ppm"
     return Volume(array, volume.affine_ras, volume.path, volume.sidecar), source
 
 
-def _check_plausible(array_ppm, unit, path):
-    """The spread of susceptibility in a head is about 0.05 ppm; a factor of 1000 shows."""
+def check_plausible(array_ppm, unit, label, remedy):
+    """Refuse values that cannot be in this unit; ``remedy`` ends the sentence.
+
+    The spread of susceptibility in a head is about 0.05 ppm; a factor of 1000 shows.
+    """
     values = array_ppm[np.isfinite(array_ppm) & (array_ppm != 0)]
     if values.size < 2:
         return
@@ -85,9 +94,8 @@ def _check_plausible(array_ppm, unit, path):
     wrong = spread > 2.0 if unit == "ppm" else 0 < spread < 2e-4
     if wrong:
         raise InputError(
-            f"Susceptibility map {path}: values from {low / UNITS[unit]:.3g} to "
-            f"{high / UNITS[unit]:.3g} (5 to 95 %) are not plausible in {unit}; "
-            f"are they {other}? Say --unit {other}, or --unit {unit} if they are right"
+            f"{label}: values from {low / UNITS[unit]:.3g} to {high / UNITS[unit]:.3g} "
+            f"(5 to 95 %) are not plausible in {unit}; are they {other}? If so, {remedy}"
         )
 
 
@@ -117,8 +125,8 @@ def _grid(volume):
     return f"{shape} voxels of {size} mm, first at ({corner}) mm"
 
 
-def labels_bytes(labels, names, chi, path):
-    """``{path: bytes}`` of a label volume (.nii.gz) on the grid of ``chi`` and its dseg.tsv."""
+def labels_bytes(labels, names, chi, path, facts=None):
+    """``{path: content}`` of a label volume (.nii.gz) on the grid of ``chi``, names and sidecar."""
     import tempfile
 
     import SimpleITK as sitk
@@ -130,5 +138,21 @@ def labels_bytes(labels, names, chi, path):
         file = Path(folder) / "labels.nii.gz"
         sitk.WriteImage(image, str(file), True)
         data = file.read_bytes()
-    lines = ["index\tname\n", *(f"{value}\t{name}\n" for value, name in names.items())]
-    return {path: data, path.with_name(nifti.stem(path) + ".tsv"): "".join(lines)}
+    lines = ["index\tname\tabbreviation\tcolor\n"]
+    for value, name in names.items():
+        structure, side = find_structure(name)
+        short = structure.abbreviation + {"left": "_L", "right": "_R", "both": ""}[side]
+        color = "#{:02x}{:02x}{:02x}".format(*structure.color)
+        lines.append(f"{value}\t{name}\t{short}\t{color}\n")
+    about = {
+        "Description": "Deep gray matter on the grid of the susceptibility map",
+        "Manual": False,
+        "GeneratedBy": [generated_by()],
+        **(facts or {}),
+    }
+    base = nifti.stem(path)
+    return {
+        path: data,
+        path.with_name(base + ".tsv"): "".join(lines),
+        path.with_name(base + ".json"): to_json(about),
+    }

@@ -29,7 +29,7 @@ from QSMReconLib.acquisition import Acquisition  # noqa: E402
 from QSMReconLib.numerics.dipole import dipole_kernel  # noqa: E402
 from QSMReconLib.pipeline import run  # noqa: E402
 from QSMReconLib.presets import PRESET_IDS, preset  # noqa: E402
-from QSMStatsLib.atlas.segment import segment_by_network, segment_deep_gray_matter  # noqa: E402
+from QSMStatsLib.atlas.segment import METHODS, segment_automatically  # noqa: E402
 from QSMStatsLib.labels import labels_for  # noqa: E402
 
 TE_S = (0.004, 0.010, 0.016, 0.022, 0.028)
@@ -93,7 +93,8 @@ def options():
     p.add_argument("--voxel-mm", type=float, nargs=3, default=(1.0, 1.0, 1.0), metavar="MM")
     p.add_argument("--map", choices=("painted", *PRESET_IDS), default="painted")
     p.add_argument("--contrast", choices=("map", "t1", "magnitude"), nargs="+", default=["map"])
-    p.add_argument("--network", type=Path, metavar="WEIGHTS", help="the network instead")
+    p.add_argument("--method", choices=METHODS, default="atlas")
+    p.add_argument("--weights", type=Path, help="file of the network")
     return p
 
 
@@ -106,11 +107,10 @@ def main():
     scan = head.t1, head.affine_ras
     for contrast in args.contrast:
         start, cpu = time.perf_counter(), time.process_time()
-        if args.network:
-            found = segment_by_network(chi, brain, head.affine_ras, scan, args.network)
-        else:
-            more = {"t1": {"t1": scan}, "magnitude": {"magnitude": magnitude}}.get(contrast, {})
-            found = segment_deep_gray_matter(chi, brain, head.affine_ras, **more)
+        more = {"t1": {"t1": scan}, "magnitude": {"magnitude": magnitude}}.get(contrast, {})
+        found = segment_automatically(
+            args.method, chi, brain, head.affine_ras, weights=args.weights, **more
+        )
         result = {
             "contrast": contrast,
             **scores(found.labels, found.names, chi, head.truth),

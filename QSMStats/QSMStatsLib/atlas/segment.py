@@ -5,17 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from QSMReconLib.errors import InputError
+from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.progress import Progress
 
 from .deformable import LEVELS, Channel, deform
 from .fit import fit_labels
 from .linear import align_brains, align_scan, outlined
 from .quality import Quality, judge, judge_alignment
+from .syn import ants_module, deform_by_syn
 from .template import Atlas, load_atlas
 
 BOX_MARGIN_MM = 14
-
+METHODS = ("atlas", "ants", "network")
 
 NOISE = {"map": 12.0, "t1": 4.0, "magnitude": 4.0}
 WEIGHT = {"map": 1.0, "t1": 0.7, "magnitude": 0.3}
@@ -48,6 +49,7 @@ def segment_deep_gray_matter(
     atlas: Atlas | None = None,
     progress=None,
     levels=LEVELS,
+    method="atlas",
 ):
     """Label the deep gray matter of a susceptibility map.
 
@@ -64,12 +66,15 @@ def segment_deep_gray_matter(
         The shipped one by default.
     progress : Progress, optional
     levels : (voxel size mm, iterations) of the deformation from coarse to fine
+    method : "atlas", or "ants" for the deformation by ANTs (see ``syn``)
 
     Returns
     -------
     segmentation : AtlasSegmentation
     """
     progress, atlas = progress or Progress(), atlas or load_atlas()
+    if method == "ants":
+        ants_module()
     chi_ppb, brain = _checked(chi_ppm, brain, magnitude)
     mask = to_image(brain, affine_ras)
     progress(0.0, "aligning the brain with the template")
@@ -87,7 +92,11 @@ def segment_deep_gray_matter(
     progress(0.25, "deforming the template")
     box = atlas_box(atlas)
     channels, valid = _channels(contrasts, mask, atlas, affine.GetInverse(), box)
-    field = deform(channels, valid, progress.part(0.25, 0.85, "deforming the template"), levels)
+    part = progress.part(0.25, 0.85, "deforming the template")
+    if method == "ants":
+        field = deform_by_syn(channels, valid, part)
+    else:
+        field = deform(channels, valid, part, levels)
     jacobian = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field))
     nuclei = sitk.Resample(atlas.labels, field, sitk.Transform(), sitk.sitkNearestNeighbor)
     jacobian = jacobian[sitk.GetArrayFromImage(nuclei) > 0]
@@ -100,6 +109,21 @@ def segment_deep_gray_matter(
     quality = judge(chi_ppb, brain, labels, atlas, affine, correlation, jacobian, mask)
     progress(1.0)
     return AtlasSegmentation(labels, atlas.names, quality, tuple(contrasts))
+
+
+def segment_automatically(
+    method, chi_ppm, brain, affine_ras, t1=None, magnitude=None, weights=None, progress=None
+):
+    """Segment by "atlas", "ants" or "network" (of its ``weights``); see the two functions."""
+    if method not in METHODS:
+        raise ParameterError(f"segmentation: no way {method!r}; have {', '.join(METHODS)}")
+    if method == "network":
+        if t1 is None:
+            raise InputError("Segmentation: the network needs a T1-weighted scan")
+        return segment_by_network(chi_ppm, brain, affine_ras, t1, weights, progress=progress)
+    return segment_deep_gray_matter(
+        chi_ppm, brain, affine_ras, t1, magnitude, progress=progress, method=method
+    )
 
 
 def segment_by_network(chi_ppm, brain, affine_ras, t1, weights=None, atlas=None, progress=None):

@@ -76,6 +76,15 @@ def segments_from_node(segmentation_node, volume_node, segment_ids=None):
     return complete(segments)
 
 
+def whole_mask(segmentation_node, volume_node):
+    """Bool (K, J, I): where any segment covers half of a voxel of a volume or more."""
+    shape = volume_node.GetImageData().GetDimensions()[::-1]
+    out = np.zeros(shape, bool)
+    for s in segments_from_node(segmentation_node, volume_node):
+        out[s.box] |= s.weight >= 0.5
+    return out
+
+
 def _labelmap(segmentation_node, segment_id):
     """``(array (K, J, I) of 0 and 1, affine_ras)`` of one segment on its own grid."""
     image = slicer.vtkOrientedImageData()

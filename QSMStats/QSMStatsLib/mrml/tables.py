@@ -50,6 +50,16 @@ def table_node(table, node=None, name="Structures"):
     return node
 
 
+def rows_of(node):
+    """Rows of a table node as dicts of text, as a TSV file would give them."""
+    table = node.GetTable()
+    names = [table.GetColumnName(c) for c in range(table.GetNumberOfColumns())]
+    return [
+        {name: table.GetValue(row, c).ToString() for c, name in enumerate(names)}
+        for row in range(table.GetNumberOfRows())
+    ]
+
+
 def _column(name, values):
     if all(isinstance(v, str) for v in values):
         kind = _TEXT

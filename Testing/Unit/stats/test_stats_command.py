@@ -107,7 +107,7 @@ def bad_inputs(folder, chi, labels):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"chi": "ppb.nii.gz"}, "not plausible in ppm; are they ppb\\? Say --unit ppb"),
+        ({"chi": "ppb.nii.gz"}, "not plausible in ppm; are they ppb\\? If so, say --unit ppb"),
         ({"chi": "lying.nii.gz"}, "are they ppm\\?"),
         ({"chi": "odd.nii.gz"}, "says the unit is 'Hz'"),
         ({"labels": "far.nii.gz"}, "does not meet the map in space"),
@@ -209,8 +209,8 @@ def test_auto_hands_over_the_scans_and_writes_labels_that_can_be_used_again(case
     save(chi + 2, folder / "t1.nii.gz", origin=(0.0, 0.0, 0.0))
     seen = {}
 
-    def stand_in(chi_ppm, brain, affine_ras, t1=None, magnitude=None, progress=None):
-        seen.update(chi=chi_ppm, brain=brain, t1=t1, magnitude=magnitude)
+    def stand_in(chi_ppm, brain, affine_ras, t1=None, magnitude=None, **options):
+        seen.update(chi=chi_ppm, brain=brain, t1=t1, magnitude=magnitude, **options)
         names = {1: "Right Putamen", 2: "Left Putamen", 3: "Left Red nucleus"}
         quality = Quality(False, ("Look at it.",), {"BrainCorrelation": 0.5})
         return segment.AtlasSegmentation(labels, names, quality, ("map", "t1"))
@@ -226,12 +226,40 @@ def test_auto_hands_over_the_scans_and_writes_labels_that_can_be_used_again(case
     assert seen["brain"].sum() == 10 * 18 * 22
     dictionary = json.loads((folder / "out" / "sub-1_table.json").read_text())
     assert dictionary["Segmentation"]["Warnings"] == ["Look at it."]
+    assert seen["method"] == "atlas"
+    sidecar = json.loads((folder / "out" / "sub-1_dseg.json").read_text())
+    assert sidecar["Passed"] is False
+    names = (folder / "out" / "sub-1_dseg.tsv").read_text().splitlines()
+    assert names[:2] == [
+        "index\tname\tabbreviation\tcolor",
+        "1\tRight Putamen\tPU_R\t#ec0db0",
+    ]
     assert "Look at it." in report.read_text()
     again = ["--segmentation", str(folder / "out" / "sub-1_dseg.nii.gz")]
     chimap, mask = str(folder / "sub-1_Chimap.nii.gz"), str(folder / "mask.nii.gz")
     other = folder / "again.tsv"
     assert main([chimap, *again, "--mask", mask, "--out", str(other)]) == 0
     assert other.read_text() == (folder / "out" / "sub-1_table.tsv").read_text()
+
+
+def test_a_folder_gets_bids_names_after_the_entities_of_the_map(case):
+    folder, chi, labels = case
+    save(chi, folder / "sub-07_ses-b_desc-old_Chimap.nii.gz")
+    save(labels, folder / "nuclei.nii.gz")
+    (folder / "nuclei.tsv").write_text("index\tname\n1\tLeft putamen\n2\tRight putamen\n")
+    command = [str(folder / "sub-07_ses-b_desc-old_Chimap.nii.gz"), "--segmentation"]
+    command += [str(folder / "nuclei.nii.gz"), "--out", str(folder / "derivatives")]
+    assert main(command) == 0
+    written = {p.name for p in (folder / "derivatives" / "sub-07" / "ses-b" / "anat").iterdir()}
+    assert written == {
+        "sub-07_ses-b_desc-nuclei_table.tsv",
+        "sub-07_ses-b_desc-nuclei_table.json",
+        "sub-07_ses-b_desc-nuclei_report.html",
+    }
+    about = json.loads((folder / "derivatives" / "dataset_description.json").read_text())
+    assert about["DatasetType"] == "derivative"
+    assert main(command) == 1
+    assert main([*command, "--overwrite"]) == 0
 
 
 def test_z_scores_against_controls_reach_their_table(case):
