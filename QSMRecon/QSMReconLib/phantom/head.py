@@ -51,6 +51,7 @@ def head(
     b0_direction=(1.0, 0.0, 0.0),
     coils=0,
     bipolar=False,
+    changes=None,
     progress=None,
 ):
     """Simulate a multi-echo gradient echo scan of a head.
@@ -69,6 +70,7 @@ def head(
     b0_direction : (k, j, i), of B0 in the image axes; the head lies along the image axes
     coils : number of receive channels to simulate beside the combined images
     bipolar : echoes are read in alternating directions
+    changes : {name of a label: ppm added to its susceptibility}, to plant what is to be found
     progress : Progress, optional
 
     Returns
@@ -95,7 +97,12 @@ def head(
         b0_tesla * GAMMA_HZ_PER_T,
         "bipolar" if bipolar else "monopolar",
     )
-    signal, truth = simulate(Head(seed), grid, acq, protocol, progress)
+    body = Head(seed)
+    for name, ppm in (changes or {}).items():
+        if name not in tissues.INDEX:
+            raise InputError(f"Phantom: no label {name!r}; known are {', '.join(tissues.INDEX)}")
+        body.chi[tissues.INDEX[name]] += ppm
+    signal, truth = simulate(body, grid, acq, protocol, progress)
     progress(0.95, "noise")
     _receive(signal, grid, bipolar)
     rng = np.random.default_rng([seed, 1])
