@@ -117,8 +117,36 @@ class Echoes:
         trust *= trust_in_place(*self._boxes, self.te_s, self.voxels, progress.part(0.6, 0.9))
         progress(0.9)
         field = slope * np.float32(1 / TURN_RAD)
-        deviation = np.float32(noise / TURN_RAD) / np.sqrt(information)
+        variance = np.float32(noise**2) / information
+        if fitted == 1:
+            variance += self._variance_from_offset(residual, information, noise)
+        deviation = np.sqrt(variance, out=variance)
+        deviation *= np.float32(1 / TURN_RAD)
         return tuple(self.voxels.put(values) for values in (field, deviation, trust))
+
+    def _variance_from_offset(self, residual, information, noise):
+        """What is left of the phase offset adds to the variance of a line through the origin.
+
+        With S_n = sum_e w t^n and r the residual, a line with intercept p would have found
+        ``p = S_2 sum_e w r / D``, of variance ``noise^2 S_2 / D`` where ``D = S_0 S_2 - S_1^2``.
+        Intercepts that scatter more than that (their median square, as in :meth:`finish`) are
+        offsets that the slope has taken up, ``S_1 / S_2`` times each. Two echoes tell no such
+        excess from noise.
+        """
+        if len(self.te_s) < 3:
+            return np.float32(0)
+        step = max(1, information.size >> 18)
+        weight, rest = (x[:, ::step].astype(float) for x in (self.weight, residual))
+        s0, s1, s2 = (self.te_s**n @ weight for n in range(3))
+        determinant = s0 * s2 - s1**2
+        intercept = s2 * np.einsum("en,en->n", weight, rest) / determinant
+        left = np.median(intercept**2) / chi2.ppf(0.5, 1)
+        left -= np.median(noise**2 * s2 / determinant)
+        share = self.te_s.astype(np.float32) @ self.weight
+        share /= information
+        share *= share
+        share *= np.float32(max(left, 0.0))
+        return share
 
     def _noise_over_echoes(self, misfit, dof):
         """Standard deviation of the image noise from how the echoes scatter about the fit.
