@@ -30,14 +30,15 @@ def png(figure):
     return stream.getvalue()
 
 
-def _new_figure(width, height):
+def new_figure(width, height):
+    """An empty matplotlib figure, sizes in inches."""
     figure_class, canvas = _pyplot()
     figure = figure_class(figsize=(width, height), layout="constrained")
     canvas(figure)
     return figure
 
 
-def _oriented(array, affine_ras):
+def oriented(array, affine_ras):
     """Array flipped and permuted so that its axes run (S, A, R), with voxel sizes in that order."""
     axes = np.asarray(affine_ras)[:3, :3][::-1, ::-1]
     order, left = [], [0, 1, 2]
@@ -66,8 +67,8 @@ def outlines(chi_ppm, segments, affine_ras):
     number = np.zeros(chi_ppm.shape, np.uint8)
     for n, s in enumerate(shown, 1):
         number[s.box][s.weight >= 0.5] = n
-    number, size = _oriented(number, affine_ras)
-    chi, _ = _oriented(1000 * np.nan_to_num(chi_ppm), affine_ras)
+    number, size = oriented(number, affine_ras)
+    chi, _ = oriented(1000 * np.nan_to_num(chi_ppm), affine_ras)
     index = np.argwhere(number > 0)
     margin = np.ceil(25 / np.array(size)).astype(int)
     low = np.maximum(index.min(0) - margin, 0)
@@ -75,7 +76,7 @@ def outlines(chi_ppm, segments, affine_ras):
     crop = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     levels = np.percentile(index[:, 0], np.linspace(6, 94, SLICES)).astype(int)
     middle = np.median(index, axis=0).astype(int)
-    figure = _new_figure(12, 6.4)
+    figure = new_figure(12, 6.4)
     grid = figure.subplots(2, SLICES)
     views = [(0, v) for v in levels]
     views += [(1, v) for v in np.percentile(index[:, 1], (35, 65)).astype(int)]
@@ -109,7 +110,7 @@ def bars(table, standings=()):
     rows = [r for r in table.rows if r["structure"] in BAR_STRUCTURES]
     rows = rows or [r for r in table.rows if r["structure"] != "WB"]
     names = list(dict.fromkeys(r["structure"] for r in rows))
-    figure = _new_figure(9, 3.4)
+    figure = new_figure(9, 3.4)
     axes = figure.subplots()
     place = {"left": -0.2, "right": 0.2, "both": 0.0}
     color = {"left": "#4878a8", "right": "#c8743c", "both": "#6a9a58"}
@@ -142,7 +143,7 @@ def iron_curves(table, age):
     """PNG of the published iron with age; the person's iron too if it was calibrated."""
     from .normative import HALLGREN_SOURANDER, hallgren_sourander
 
-    figure = _new_figure(4.5, 3.2)
+    figure = new_figure(4.5, 3.2)
     axes = figure.subplots()
     ages = np.linspace(0, 100, 201)
     for name in HALLGREN_SOURANDER:

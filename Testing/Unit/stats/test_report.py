@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from QSMStatsLib.atlas.quality import Quality
 from QSMStatsLib.normative import Standing
-from QSMStatsLib.pictures import _oriented
+from QSMStatsLib.pictures import oriented
 from QSMStatsLib.report import report_page
 from QSMStatsLib.segments import segments_from_labels
 from QSMStatsLib.segmenttable import segment_table
@@ -62,8 +62,8 @@ def test_pictures_show_any_orientation_the_same_way(order):
     lps = np.eye(4)
     lps[:3, :3] = np.reshape(turned.GetDirection(), (3, 3)) * turned.GetSpacing()
     affine = np.diag([-1.0, -1, 1, 1]) @ lps
-    back, size = _oriented(sitk.GetArrayFromImage(turned), affine)
-    expected, expected_size = _oriented(array, ras)
+    back, size = oriented(sitk.GetArrayFromImage(turned), affine)
+    expected, expected_size = oriented(array, ras)
     np.testing.assert_array_equal(expected, array)
     np.testing.assert_array_equal(back, array)
     assert size == pytest.approx([3.0, 2.0, 1.5])
