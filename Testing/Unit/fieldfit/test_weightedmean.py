@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from Unit.fieldfit.fits import SHAPE, TE_S, fit, scan
+
 from phantoms import acquisition, ball, echoes, positions
 from QSMReconLib.stages import stage
-from Unit.fieldfit.fits import SHAPE, TE_S, fit, scan
 
 
 def test_it_is_the_mean_over_the_echoes_weighted_by_inverse_variance():
