@@ -1,18 +1,13 @@
 """Susceptibility statistics in Slicer: glue only. The measures are in QSMStatsLib."""
 
-import logging
 import sys
 
-import qt
 import slicer
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
 from slicer.ScriptedLoadableModule import *
 from slicer.util import VTKObservationMixin
-
-SHOWN = ("name", "side", "mean_ppb", "sd_ppb", "volume_ml", "n_voxels")
 
 
 class QSMStats(ScriptedLoadableModule):
@@ -29,32 +24,30 @@ class QSMStats(ScriptedLoadableModule):
         parent.acknowledgementText = _("The measures and their units are listed in the table.")
 
 
-@parameterNodeWrapper
-class QSMStatsParameterNode:
-    chi: vtkMRMLScalarVolumeNode
-    segmentation: vtkMRMLSegmentationNode
-
-
 class QSMStatsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = self.parameters = self._tag = None
+        self.logic = self.parameters = self.panel = self._tag = None
 
     def setup(self):
+        from QSMReconLib.mrml.widgets import WheelGuard, guard_wheel
+        from QSMStatsLib.mrml.panel import Panel
+
         ScriptedLoadableModuleWidget.setup(self)
-        panel = slicer.util.loadUI(self.resourcePath("UI/QSMStats.ui"))
-        self.layout.addWidget(panel)
-        panel.setMRMLScene(slicer.mrmlScene)
-        self.ui = slicer.util.childWidgetVariables(panel)
+        widget = slicer.util.loadUI(self.resourcePath("UI/QSMStats.ui"))
+        self.layout.addWidget(widget)
+        widget.setMRMLScene(slicer.mrmlScene)
+        self.ui = slicer.util.childWidgetVariables(widget)
         self.logic = QSMStatsLogic()
-        self.ui.measureButton.connect("clicked(bool)", self.onMeasure)
-        for selector in (self.ui.mapSelector, self.ui.segmentationSelector):
-            selector.connect("currentNodeChanged(vtkMRMLNode*)", self.refresh)
+        self.panel = Panel(self.ui)
+        self._guard = WheelGuard(widget)
+        guard_wheel(self._guard, widget)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onChanged)
         self.enter()
 
     def enter(self):
@@ -62,19 +55,24 @@ class QSMStatsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.bind(True)
 
     def exit(self):
-        self.bind(False)
+        if not self.panel.running:
+            self.bind(False)
 
     def cleanup(self):
-        self.bind(False)
+        if self.panel is not None:
+            self.panel.cancel()
+            self.bind(False)
         self.removeObservers()
 
     def onReload(self):
         """Reload the library too: Slicer reloads only this file."""
+        self.panel.cancel()
         for name in [n for n in sys.modules if n.partition(".")[0] == "QSMStatsLib"]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, caller, event):
+        self.panel.cancel()
         self.bind(False)
 
     def onSceneEndClose(self, caller, event):
@@ -82,73 +80,67 @@ class QSMStatsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.enter()
 
     def onSceneEndImport(self, caller, event):
+        """Bind again: what the parameter node refers to was not there while it was read."""
         if self.parameters is not None:
-            self.bind(False)
             self.bind(True)
 
+    def onChanged(self, caller=None, event=None):
+        self.panel.refresh()
+
     def bind(self, on):
-        """Bind the selectors to the parameter node of the scene, or let go of it."""
+        """Bind the widgets to the parameter node of the scene, or let go of it."""
+        from QSMStatsLib.mrml.parameters import WIDGETS, QSMStatsParameterNode
+
         if self.parameters is not None:
             self.parameters.disconnectGui(self._tag)
+            self.removeObserver(
+                self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onChanged
+            )
         self.parameters = QSMStatsParameterNode(self.logic.getParameterNode()) if on else None
         if on:
-            selectors = {"chi": self.ui.mapSelector, "segmentation": self.ui.segmentationSelector}
-            self._tag = self.parameters.connectParametersToGui(selectors)
-            self.refresh()
-
-    def refresh(self, _node=None):
-        chosen = (self.ui.mapSelector.currentNode(), self.ui.segmentationSelector.currentNode())
-        self.ui.measureButton.enabled = None not in chosen
-
-    def onMeasure(self):
-        from QSMReconLib.errors import QSMError
-
-        self.ui.messageLabel.text = ""
-        try:
-            table, node = self.logic.measure(self.parameters.chi, self.parameters.segmentation)
-        except QSMError as error:
-            logging.info("QSM statistics: %s", error)
-            self.ui.messageLabel.text = str(error)
-            slicer.util.errorDisplay(str(error))
-            return
-        self.show(table)
-        text = _("{n} rows written to the table '{name}' of the scene.")
-        self.ui.messageLabel.text = text.format(n=len(table.rows), name=node.GetName())
-
-    def show(self, table):
-        """Show the main columns; all of them are in the table of the scene."""
-        widget, columns = self.ui.resultTable, [c for c in SHOWN if c in table.columns]
-        widget.setRowCount(len(table.rows))
-        widget.setColumnCount(len(columns))
-        widget.setHorizontalHeaderLabels([c.replace("_", " ") for c in columns])
-        for row, values in enumerate(table.rows):
-            for column, name in enumerate(columns):
-                value = values[name]
-                text = f"{value:.3g}" if isinstance(value, float) else str(value)
-                widget.setItem(row, column, qt.QTableWidgetItem(text))
-        widget.resizeColumnsToContents()
+            shown = {name: getattr(self.ui, widget) for name, widget in WIDGETS.items()}
+            self._tag = self.parameters.connectParametersToGui(shown)
+            self.addObserver(
+                self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onChanged
+            )
+        self.panel.bind(self.parameters)
 
 
 class QSMStatsLogic(ScriptedLoadableModuleLogic):
     """The console's way to what the panel does."""
 
-    def measure(self, chi, segmentation, **options):
-        """Measure every segment on a susceptibility map.
+    def segment(self, chi, method="atlas", **options):
+        """Segment the deep gray matter of a map; returns the segmentation node and its quality.
 
-        Returns the SegmentTable and the table node; options are those of ``segment_table``.
+        Options are those of ``QSMStatsLib.mrml.analysis.segment``: ``brain``, ``t1``,
+        ``magnitude``, ``node``, ``weights``, ``on_progress``, ``cancel``.
         """
-        from QSMReconLib.mrml.parameters import IMAGES
-        from QSMReconLib.mrml.volumes import check_volume
-        from QSMStatsLib.mrml.segments import segments_from_node
-        from QSMStatsLib.mrml.tables import table_node
-        from QSMStatsLib.segmenttable import segment_table
+        from QSMStatsLib.mrml import analysis
 
-        check_volume(chi, IMAGES["chi_referenced"])
-        segments = segments_from_node(segmentation, chi)
-        size_mm = chi.GetSpacing()[::-1]
-        table = segment_table(slicer.util.arrayFromVolume(chi), segments, size_mm, **options)
-        name = slicer.mrmlScene.GenerateUniqueName(f"{chi.GetName()} structures")
-        return table, table_node(table, name=name)
+        return analysis.segment(chi, method, **options)
+
+    def measure(self, chi, segmentation, **options):
+        """Measure every segment on a map; returns an Analysis (``table``, ``node``, ...).
+
+        Options are those of ``QSMStatsLib.mrml.analysis.measure``: ``brain``, ``exclude``,
+        ``r2star``, ``reference``, ``erosion_mm``, ``settings``, ``controls``, ``age``, ``sex``.
+        """
+        from QSMStatsLib.mrml import analysis
+
+        return analysis.measure(chi, segmentation, **options)
+
+    def report(self, result, path):
+        """Write the page about a measured person."""
+        from QSMStatsLib.mrml import analysis
+        from QSMStatsLib.tables import write_files
+
+        write_files({path: analysis.report(result)})
+
+    def export(self, result, folder, label):
+        """Write labels, table, dictionary, norms and page after BIDS; returns the paths."""
+        from QSMStatsLib.mrml import analysis
+
+        return analysis.export(result, folder, label)
 
 
 class QSMStatsTest(ScriptedLoadableModuleTest):
@@ -168,7 +160,7 @@ class QSMStatsTest(ScriptedLoadableModuleTest):
         slicer.util.updateVolumeFromArray(chi, values)
         chi.SetVoxelValueUnits(None)
         chi.RemoveAttribute("QSM.Unit")
-        table, node = QSMStatsLogic().measure(chi, scan["segments"])
-        assert node.GetNumberOfRows() == len(table.rows) > 5
-        assert abs(table.rows[-1]["mean_ppb"] - 50) < 1e-3
+        result = QSMStatsLogic().measure(chi, scan["segments"])
+        assert result.node.GetNumberOfRows() == len(result.table.rows) > 5
+        assert abs(result.table.rows[-1]["mean_ppb"] - 50) < 1e-3
         self.delayDisplay("Done")

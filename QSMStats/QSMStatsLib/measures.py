@@ -13,6 +13,11 @@ import numpy as np
 
 TRIM_PERCENT = 10
 BRAIN_DENSITY_G_PER_ML = 1.04
+IRON_FORMULA = (
+    "iron (mg/kg wet tissue) = (mean - offset) / slope; content = iron x 1.04 g/mL x volume. "
+    "The slope is yours: it depends on field, reconstruction and reference. Usual source: "
+    "Langkammer 2012, doi:10.1016/j.neuroimage.2012.05.049"
+)
 
 
 @dataclass(frozen=True)

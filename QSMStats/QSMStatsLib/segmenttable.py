@@ -6,7 +6,7 @@ from scipy import ndimage
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.units import ppm_to_ppb
 
-from .measures import Measure, Region, Settings, measures_for
+from .measures import IRON_FORMULA, Measure, Region, Settings, measures_for
 from .segments import Segment
 from .structures import BY_ABBREVIATION
 from .tables import SegmentTable
@@ -195,7 +195,7 @@ def _settings(settings, erosion_mm):
         facts["HighIronThresholdPpb"] = settings.high_iron_ppb
     if settings.iron_slope is not None:
         facts["IronCalibration"] = {
-            "Formula": "iron (mg/kg wet tissue) = (mean - offset) / slope",
+            "Formula": IRON_FORMULA,
             "SlopePpbPerMgPerKg": settings.iron_slope,
             "OffsetPpb": settings.iron_offset_ppb,
             "Source": "set by the user; not a property of this software",

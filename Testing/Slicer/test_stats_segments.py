@@ -110,7 +110,7 @@ def test_chart_shows_left_beside_right(scene):
 
     chi, labels = case()
     table = segment_table(chi, segments_from_labels(labels, NAMES), SIZE_MM, np.ones(chi.shape))
-    chart = chart_node(table)
+    chart = chart_node(table)[0]
     assert chart.GetNumberOfPlotSeriesNodes() == 2
     series = chart.GetNthPlotSeriesNode(0)
     values = series.GetTableNode().GetTable().GetColumnByName("left")

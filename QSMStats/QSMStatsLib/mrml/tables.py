@@ -37,7 +37,7 @@ def table_node(table, node=None, name="Structures"):
     for column, text in HEAD.items():
         node.SetColumnDescription(column, text)
     for measure in table.measures:
-        node.SetColumnLongName(measure.id, measure.label)
+        node.SetColumnTitle(measure.id, measure.label)
         node.SetColumnDescription(measure.id, measure.description)
         if measure.unit:
             node.SetColumnUnitLabel(measure.id, measure.unit)
