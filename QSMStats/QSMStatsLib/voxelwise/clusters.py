@@ -7,6 +7,9 @@ from scipy import ndimage
 
 SMALLEST_SHARE = 0.05
 
+ROUNDING = 1e-6
+"""Relative, of p in single precision: p = 0.05 belongs to the level 0.05."""
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -68,9 +71,10 @@ def find_clusters(p, t, effect, affine_ras, labels=None, names=None, alpha=0.05)
     clusters : list of Cluster
     numbers : (K, J, I) int32, the clusters by number
     """
+    found = p <= alpha * (1 + ROUNDING)
     pieces = np.zeros(p.shape, np.int32)
     for positive in (True, False):
-        here, _ = ndimage.label((p <= alpha) & ((t > 0) == positive), np.ones((3, 3, 3)))
+        here, _ = ndimage.label(found & ((t > 0) == positive), np.ones((3, 3, 3)))
         pieces += np.where(here > 0, here + pieces.max(), 0)
     sizes = np.bincount(pieces.ravel())[1:]
     order = np.argsort(-sizes, kind="stable")
