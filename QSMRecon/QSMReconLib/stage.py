@@ -225,7 +225,7 @@ def _range_problem(spec, extremes):
     if not spec.range:
         return None
     low, high = extremes
-    if spec.range[0] <= low and high <= spec.range[1]:
+    if np.float32(spec.range[0]) <= low and high <= np.float32(spec.range[1]):
         return None
     hint = ""
     if spec.unit == "rad":

@@ -3,6 +3,8 @@
 Panels, scripts, recipes, the command line, validation and the docs are read from here.
 """
 
+from dataclasses import replace
+
 from .background import ismv, jointdipoles, lbv, pdf, resharp, sharp, vsharp
 from .coilcombination import adaptive, aspire, hammond, mcpc3ds, virtualreference
 from .errors import ParameterError
@@ -21,6 +23,7 @@ MAGNITUDE_OPTIONAL = Image(
     "magnitude", "Magnitude", axes="ekji", optional=True, range=(0, float("inf"))
 )
 PHASE = Image("phase", "Phase", "rad", axes="ekji", range=(-TURN_RAD, TURN_RAD))
+PHASE_OPTIONAL = replace(PHASE, optional=True)
 MASK = Image("mask", "Brain mask", is_mask=True)
 UNWRAPPED = Image("unwrapped", "Unwrapped phase", "rad", axes="ekji")
 TOTAL_FIELD = Image("total_field", "Total field", "Hz")
@@ -54,7 +57,7 @@ STAGES = (
         "masking",
         "Brain mask",
         "Find the voxels of the brain whose phase can be used.",
-        inputs=(MAGNITUDE, PHASE),
+        inputs=(MAGNITUDE, PHASE_OPTIONAL),
         outputs=(MASK,),
         algorithms=(phasequality.ALGORITHM, magnitude.ALGORITHM),
     ),

@@ -10,7 +10,8 @@ from QSMReconLib.acquisition import Acquisition, geometry_from_affine
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.params import Params, param
 from QSMReconLib.stage import Algorithm, Image, Stage
-from QSMReconLib.units import hz_to_ppm, ppm_to_hz
+from QSMReconLib.stages import stage
+from QSMReconLib.units import TURN_RAD, hz_to_ppm, ppm_to_hz
 
 
 def test_one_ppm_at_3_tesla_is_127_7_hz():
@@ -144,6 +145,15 @@ def run_example(**images):
 def test_images_that_do_not_fit_are_named_by_their_label(images, message):
     with pytest.raises(InputError, match=message):
         run_example(**images)
+
+
+def test_a_whole_turn_rounded_up_is_still_phase():
+    turn = np.float32(TURN_RAD)
+    assert float(turn) > TURN_RAD
+    for value in (turn, -turn):
+        phase = np.full((1, 4, 5, 6), value, np.float32)
+        images = {"phase": phase, "mask": np.ones((4, 5, 6))}
+        stage("unwrapping").run("laplacian", images, acquisition(te_s=(0.004,)))
 
 
 def test_all_problems_of_the_images_come_at_once():

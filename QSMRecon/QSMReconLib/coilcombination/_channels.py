@@ -110,7 +110,7 @@ class _Channel:
 
     def _check(self, e, angle, size):
         low, high = float(angle.min()), float(angle.max())
-        if max(-low, high) > TURN_RAD:
+        if max(-low, high) > np.float32(TURN_RAD):
             raise InputError(
                 f"Coil combination: Phase of each channel has values {low:.4g} to {high:.4g} in "
                 f"channel {self.number + 1}, echo {e + 1}; convert it to rad"

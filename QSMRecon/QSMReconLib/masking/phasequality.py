@@ -39,7 +39,7 @@ def phasequality(magnitude, phase, acq, params, progress):
     Parameters
     ----------
     magnitude : (E, K, J, I) float32
-    phase : (E, K, J, I) float32, rad, wrapped
+    phase : (E, K, J, I) float32, rad, wrapped; without it step 3 looks at the magnitude only
     acq : Acquisition
     params : PhaseQualityParams
     progress : Progress
@@ -59,7 +59,9 @@ def phasequality(magnitude, phase, acq, params, progress):
         quality = voxel_quality(phase[box][echoes], None, acq.te_s[echoes])
         return quality > np.float32(params.quality)
 
-    return brain_mask(magnitude, acq, params, progress, usable)
+    if phase is None:
+        progress.note(phase="not given: the mask is made from the magnitude alone")
+    return brain_mask(magnitude, acq, params, progress, usable if phase is not None else None)
 
 
 ALGORITHM = Algorithm(

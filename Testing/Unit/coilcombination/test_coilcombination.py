@@ -242,6 +242,15 @@ def test_wrong_units_and_shapes_are_named():
         combined("adaptive", phase, 0 * magnitude, acq)
 
 
+def test_a_whole_turn_rounded_up_is_still_phase():
+    phase, magnitude, *_, acq, _ = scan()
+    shifted = np.mod(phase, np.float32(TURN_RAD))
+    shifted[0, 0, 0, 0, 0] = np.float32(TURN_RAD)
+    found, size = combined("mcpc3ds", shifted, magnitude, acq)
+    expected, _ = combined("mcpc3ds", phase, magnitude, acq)
+    assert np.abs(wrap(found - expected))[size > 0.1 * size.max()].max() < 1e-3
+
+
 def test_ends_of_fringe_lines_are_counted_in_tissue_only():
     shape = (5, 20, 24)
     _, j, i = positions(shape)

@@ -1,5 +1,6 @@
 """The brain in a head of balls: skull, scalp, neck, a dark ventricle and uneven sensitivity."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from phantoms import acquisition, ball, positions
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.masking._brain import BrainParams, Head
+from QSMReconLib.pipeline import run
+from QSMReconLib.presets import preset
 from QSMReconLib.progress import Progress
 from QSMReconLib.stages import stage
 
@@ -126,6 +129,24 @@ def test_incoherent_phase_at_the_edge_is_left_out():
     assert mask[brain & ~spoiled].mean() > 0.97
     assert mask_of(magnitude, phase, acq, quality=0)[rim].mean() > 0.98
     assert mask_of(magnitude, phase, acq, "magnitude")[rim].mean() > 0.98
+
+
+def test_without_phase_the_mask_is_that_of_the_magnitude_and_says_so():
+    magnitude, phase, _, acq = head()
+    progress = Progress()
+    alone = stage("masking").run("phasequality", {"magnitude": magnitude}, acq, None, progress)
+    expected = mask_of(magnitude, phase, acq, "magnitude")
+    np.testing.assert_array_equal(alone["mask"], expected)
+    assert "magnitude alone" in progress.notes["phase"]
+
+
+def test_a_run_from_a_total_field_makes_its_own_mask():
+    magnitude, _, brain, acq = head()
+    images = {"magnitude": magnitude, "total_field": np.ones(SHAPE, np.float32)}
+    steps = tuple(s for s in preset("fast").steps if s.stage in ("masking", "background"))
+    outcome = run(replace(preset("fast"), steps=steps), images, acq)
+    assert outcome.images["mask"][brain].mean() > 0.99
+    assert outcome.images["local_mask"].any()
 
 
 def test_holes_are_filled_only_when_asked():
