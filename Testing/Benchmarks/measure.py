@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from scipy import fft
+from scipy import fft, ndimage
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "QSMRecon"), str(ROOT.parent / "shared" / "metrics")]
@@ -30,13 +30,41 @@ from QSMReconLib.progress import Progress  # noqa: E402
 from QSMReconLib.recipe import Recipe, Step  # noqa: E402
 from QSMReconLib.units import hz_to_ppm, ppm_to_hz  # noqa: E402
 
+CSF, BLOOD = 10, 11
+"""Labels of the phantom."""
+
+BESIDE = {
+    "coilcombination": {"unwrapping.algorithm": "romeo", "fieldfit.algorithm": "weightedlinear"},
+    "unwrapping": {"fieldfit.algorithm": "weightedlinear"},
+    "fieldfit": {"unwrapping.algorithm": "romeo"},
+    "swi": {"unwrapping.algorithm": "romeo"},
+}
+"""What runs besides a stage so that its output can be scored."""
+
+
+class Channels:
+    """Uncombined images of a head, read from disk one channel at a time: (E, K, J, I) each."""
+
+    def __init__(self, folder, part, acq):
+        names = (folder / "sourcedata" / "uncombined").glob(f"**/*_part-{part}_MEGRE.nii.gz")
+        paths = sorted(names, key=lambda path: path.name)
+        self.echoes = len(acq.te_s)
+        self.channels = [paths[n : n + self.echoes] for n in range(0, len(paths), self.echoes)]
+        if not self.channels:
+            raise SystemExit(f"{folder} has no uncombined channels; make it with --coils")
+        self.shape = (len(self.channels), self.echoes, *read(paths[0]).stored.shape[1:])
+
+    def __getitem__(self, c):
+        return np.stack([read(path).values()[0] for path in self.channels[c]])
+
 
 class Head:
     """Images of the scan (K, J, I) and the truth: fields and chi in ppm."""
 
     def __init__(self, folder):
-        self.folder = Path(folder) / "derivatives" / "truth" / "sub-phantom" / "anat"
-        self.scan = read_scan(find_scans(Path(folder))[0])
+        self.root = Path(folder)
+        self.folder = self.root / "derivatives" / "truth" / "sub-phantom" / "anat"
+        self.scan = read_scan(find_scans(self.root)[0])
         self.acq = self.scan.acquisition
         self.mask = self.truth("mask") > 0
         self.labels = np.rint(self.truth("dseg")).astype(int)
@@ -61,6 +89,17 @@ class Head:
                 "field_noise": self.field(f"fieldnoise_sd{tag}"),
                 "magnitude": self.scan.images["magnitude"],
             }
+        elif stage_id == "coilcombination":
+            parts = {"coil_phase": "phase", "coil_magnitude": "mag"}
+            images = {name: Channels(self.root, part, self.acq) for name, part in parts.items()}
+            images["mask"] = self.mask
+        elif stage_id == "referencing":
+            images = {
+                "chi": self.truth("chi"),
+                "local_mask": self.mask,
+                "region": self.labels == CSF,
+                "r2star": self.truth("r2star"),
+            }
         elif stage_id == "masking":
             images = dict(self.scan.images)
         return images
@@ -81,6 +120,9 @@ class Head:
             true = self.truth("r2star")
             error = np.abs(images["r2star"] - true)[self.mask]
             out["r2star_median_error"] = float(np.median(error))
+        if "swi" in images:
+            out["swi_contrast"] = self.vein_contrast(images["swi"])
+            out["magnitude_contrast"] = self.vein_contrast(images["magnitude"].mean(axis=0))
         chi = images.get("chi_referenced", images.get("chi"))
         if chi is not None:
             out["chi"] = score_chi(chi, self.truth("chi"), self.mask, self.labels)
@@ -101,6 +143,12 @@ class Head:
             "beyond_100_ppb": float(np.mean(np.abs(error) > 100)),
         }
         return scores
+
+    def vein_contrast(self, image):
+        """How much darker veins are than the voxels up to 2 voxels around them, 0 to 1."""
+        veins = self.mask & (self.labels == BLOOD)
+        around = ndimage.binary_dilation(veins, iterations=2) & self.mask & ~veins
+        return float(1 - image[veins].mean() / image[around].mean())
 
     def nuclei(self, chi):
         """Mean error of each label 1 to 7 in ppb, the mean over the mask taken out of both maps."""
@@ -135,10 +183,7 @@ def measure(head, what, name, params):
         recipe, images = preset(name).changed(params), dict(head.scan.images)
     else:
         recipe = Recipe(name, name, "", (Step.make(what, name, params),))
-        if what == "unwrapping":
-            recipe = recipe.changed({"fieldfit.algorithm": "weightedlinear"})
-        elif what == "fieldfit":
-            recipe = recipe.changed({"unwrapping.algorithm": "romeo"})
+        recipe = recipe.changed(BESIDE.get(what, {}))
         images = head.inputs(what)
     unit = fft_unit_s(head.mask.shape)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

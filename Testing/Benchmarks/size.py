@@ -2,11 +2,13 @@
 
     python Testing/Benchmarks/size.py make HEAD FOLDER
     python Testing/Benchmarks/size.py measure FOLDER PRESET
+    python Testing/Benchmarks/size.py coils FOLDER ALGORITHM [COUNT]
 
 The first interpolates the signal of a head phantom of 1 mm with at least 5 echoes to that size
 (1.6 GB). The second runs the chain as the command line does, which keeps phase and magnitude for
 its page, and prints one line of JSON: seconds, and the peak of the resident memory over all and in
-each stage (MB, Linux only). `make bench ARGS="--only size"` does both.
+each stage (MB, Linux only). `make bench ARGS="--only size"` does both. The third combines channels
+that are read from disk one at a time: 4 of them, or COUNT; the peak does not depend on how many.
 """
 
 import json
@@ -27,6 +29,8 @@ from QSMReconLib.files.scan import read_scan  # noqa: E402
 from QSMReconLib.pipeline import run  # noqa: E402
 from QSMReconLib.presets import preset  # noqa: E402
 from QSMReconLib.progress import Progress  # noqa: E402
+from QSMReconLib.stages import stage  # noqa: E402
+from QSMReconLib.units import TURN_RAD  # noqa: E402
 
 SHAPE = (200, 448, 448)
 ECHOES = 5
@@ -75,10 +79,43 @@ def peak_mb():
     return round(peak)
 
 
+class Channels:
+    """The scan as each of some channels sees it, read from disk when it is asked for."""
+
+    def __init__(self, folder, name, count):
+        self.path, self.shape = folder / f"{name}.npy", (count, ECHOES, *SHAPE)
+
+    def __getitem__(self, c):
+        channel = np.load(self.path)
+        k = np.linspace(-1, 1, SHAPE[0], dtype=np.float32)[:, np.newaxis, np.newaxis]
+        if self.path.stem == "magnitude":
+            channel *= np.exp(-0.5 * (k - np.float32(c / self.shape[0])) ** 2)
+            return channel
+        for echo in channel:
+            echo += np.float32(2 + c) * k
+            np.remainder(echo, np.float32(TURN_RAD), out=echo)
+        return channel
+
+
+def measure_coils(folder, name, count=4):
+    """Figures of a coil combination."""
+    acq = acquisition(folder)
+    images = {f"coil_{name}": Channels(folder, name, count) for name in ("phase", "magnitude")}
+    peak_mb()
+    start, progress = time.process_time(), Progress()
+    stage("coilcombination").run(name, images, acq, progress=progress)
+    cpu_s = time.process_time() - start
+    return {"algorithm": name, "peak_mb": peak_mb(), "cpu_s": cpu_s, "notes": progress.notes}
+
+
+def acquisition(folder):
+    facts = json.loads((folder / "scan.json").read_text())
+    return Acquisition(voxel_size_mm=VOXEL_SIZE_MM, **facts)
+
+
 def measure(folder, name):
     """Figures of a run."""
-    facts = json.loads((folder / "scan.json").read_text())
-    acq = Acquisition(voxel_size_mm=VOXEL_SIZE_MM, **facts)
+    acq = acquisition(folder)
     images = {n: np.load(folder / f"{n}.npy") for n in ("phase", "magnitude")}
     peaks, title = {}, "reading"
     peak_mb()
@@ -86,10 +123,10 @@ def measure(folder, name):
 
     def watch(fraction, text):
         nonlocal title
-        stage = text.split(":")[0]
-        if stage != title:
+        now = text.split(":")[0]
+        if now != title:
             peaks[title] = max(peak_mb(), peaks.get(title, 0))
-            title = stage
+            title = now
 
     outcome = run(preset(name), images, acq, Progress(watch), keep=KEPT | set(images))
     peaks[title] = max(peak_mb(), peaks.get(title, 0))
@@ -108,4 +145,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "make":
         make(*map(Path, sys.argv[2:]))
     else:
-        print(json.dumps(measure(Path(sys.argv[2]), sys.argv[3]), default=str))
+        figures = {"measure": measure, "coils": measure_coils}[sys.argv[1]]
+        count = map(int, sys.argv[4:])
+        print(json.dumps(figures(Path(sys.argv[2]), sys.argv[3], *count), default=str))
