@@ -13,7 +13,7 @@ SLICES = 4
 BAR_STRUCTURES = ("CN", "PU", "GP", "TH", "Pul", "NAc", "HIP", "AMY", "RN", "SN", "STN", "DN")
 
 
-def _pyplot():
+def figure_classes():
     """Matplotlib without a screen, or a sentence how to get it."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -32,7 +32,7 @@ def png(figure):
 
 def new_figure(width, height):
     """An empty matplotlib figure, sizes in inches."""
-    figure_class, canvas = _pyplot()
+    figure_class, canvas = figure_classes()
     figure = figure_class(figsize=(width, height), layout="constrained")
     canvas(figure)
     return figure

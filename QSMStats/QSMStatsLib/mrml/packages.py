@@ -1,19 +1,29 @@
-"""The one package that is installed on demand, after Slicer has asked the user."""
+"""Packages that are installed on demand, after Slicer has asked the user."""
 
 from QSMReconLib.errors import InputError
 
 from ..atlas.syn import PACKAGE, ants_module
+from ..pictures import figure_classes
 
 
 def ensure_ants():
     """Install antspyx if it is missing and the user agrees; a sentence if it is not there then."""
+    return _ensure(PACKAGE, ants_module)
+
+
+def ensure_matplotlib():
+    """The same for matplotlib, which draws the pictures of the report."""
+    return _ensure("matplotlib", figure_classes)
+
+
+def _ensure(package, find):
     try:
-        return ants_module()
+        return find()
     except InputError:
         from slicer import packaging
 
         try:
-            packaging.pip_ensure(PACKAGE, requester="QSMStats")
+            packaging.pip_ensure(package, requester="QSMStats")
         except Exception as error:
-            raise InputError(f"{PACKAGE} was not installed: {error}") from error
-        return ants_module()
+            raise InputError(f"{package} was not installed: {error}") from error
+        return find()

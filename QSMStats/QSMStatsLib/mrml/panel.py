@@ -160,13 +160,14 @@ class Panel:
     def _show(self):
         self.table.show(self.result)
         told = self.result.segmentation.GetAttribute(analysis.QUALITY)
-        if told is None:
-            self.ui.qualityLabel.text = ""
-        elif told:
+        self.ui.qualityLabel.visible = told is not None
+        if told:
             self.ui.qualityLabel.text = _("To be checked: {text}").format(text=told)
         else:
             text = _("Nothing speaks against the segmentation; look at the outlines.")
             self.ui.qualityLabel.text = text
+        self.result.segmentation.CreateDefaultDisplayNodes()
+        self.result.segmentation.GetDisplayNode().SetVisibility2DFill(False)
         slicer.util.setSliceViewerLayers(background=self.result.chi, fit=True)
         self.refresh()
 
@@ -191,9 +192,10 @@ class Panel:
             self.write_report(path)
 
     def write_report(self, path):
-        """Write the page to a file and offer to look at it."""
+        """Write the page to a file."""
         from ..tables import write_files
 
+        packages.ensure_matplotlib()
         write_files({path: analysis.report(self.result)})
         self._say(_("Report written: {path}").format(path=path))
 
@@ -204,6 +206,7 @@ class Panel:
 
     def export(self, folder):
         """Write labels, table, dictionary and page; returns the paths."""
+        packages.ensure_matplotlib()
         paths = analysis.export(self.result, folder, self.parameters.participant)
         text = _("{n} files written to {folder}")
         self._say(text.format(n=len(paths), folder=paths[0].parent))

@@ -24,7 +24,7 @@ AS_IN_MAP = "as in the map"
 REFERENCES = {AS_IN_MAP: None} | {s.name: s.abbreviation for s in STRUCTURES if s.in_brain}
 SEXES = {"not given": None, "female": "f", "male": "m"}
 
-SHOWN_FIRST = "n_voxels,volume_ml,mean_ppb,sd_ppb,median_ppb,asymmetry_ppb,z"
+SHOWN_FIRST = "mean_ppb,z,percentile,sd_ppb,volume_ml,n_voxels,asymmetry_ppb,warnings"
 Mask = vtkMRMLLabelMapVolumeNode | vtkMRMLSegmentationNode | None
 
 

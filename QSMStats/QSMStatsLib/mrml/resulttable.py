@@ -62,12 +62,13 @@ class ResultTable:
             return
         items = [self.ui.columnsList.item(n) for n in range(self.ui.columnsList.count)]
         chosen = [i.data(qt.Qt.UserRole) for i in items if i.checkState() == qt.Qt.Checked]
-        self._parameters().columns = ",".join(chosen)
+        before = [c for c in self._parameters().columns.split(",") if c in chosen]
+        self._parameters().columns = ",".join([*before, *(c for c in chosen if c not in before)])
         self._fill()
 
     def _fill(self):
         widget, headers = self.ui.resultTable, self._columns()
-        shown = [c for c in headers if c in self._parameters().columns.split(",")]
+        shown = [c for c in self._parameters().columns.split(",") if c in headers]
         rows = self._result.table.rows
         widget.setSortingEnabled(False)
         widget.setRowCount(len(rows))
@@ -84,6 +85,7 @@ class ResultTable:
             for column, value in enumerate(values):
                 widget.setItem(number, column, _cell(value))
         widget.setSortingEnabled(True)
+        widget.verticalHeader().hide()
         widget.resizeColumnsToContents()
 
     def _value(self, row, column):
