@@ -177,7 +177,8 @@ def _without(data, nuisance):
     """Columns without the nuisance at unit length, their length before, and if any was left."""
     before = np.sqrt(np.einsum("iv,iv->v", data, data))
     q = nuisance.astype(data.dtype)
-    rest = data - q @ (q.T @ data)
+    rest = q @ (q.T @ data)
+    np.subtract(data, rest, out=rest)
     size = np.sqrt(np.einsum("iv,iv->v", rest, rest))
     left = size > 10 * np.finfo(data.dtype).eps * np.sqrt(len(data)) * before
     rest /= np.where(left, size, np.inf).astype(data.dtype)

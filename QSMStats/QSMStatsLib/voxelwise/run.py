@@ -1,6 +1,6 @@
 """The voxelwise comparison of a cohort, from map files to tables, images and pictures."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +9,17 @@ from QSMReconLib import __version__
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.progress import Progress
 
+from ..atlas.deformable import LEVELS
 from ..atlas.template import load_atlas
 from ..volumes import read_volume
 from .glm import split
 from .normalise import SPACE, template_on_grid
 from .outputs import Backdrop, write_results
 from .permutation import Inference, permutation_test
-from .subjects import analysis_mask, normalise_all, read_common, read_normalised, values_in
+from .subjects import analysis_mask, common_maps, normalise_all, normalised_maps, values_in
 from .tfce import Enhancer
+
+MASKS = {False: "deep gray matter of the template", True: "brain that all maps share"}
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def run_voxelwise(
     names=None,
     blocks=None,
     mask=None,
+    levels=LEVELS,
     progress=None,
 ):
     """Compare the maps of a cohort in every voxel and write what is found.
@@ -99,7 +103,8 @@ def run_voxelwise(
     names : names of the columns of the design
     blocks : (n,), sites within which subjects are exchanged
     mask : image file on the grid of the normalised maps; without it the deep gray matter of the
-        template, or for maps that share a grid all of the brain
+        template, or for maps that share a grid the brain they have in common
+    levels : of the deformation, see :func:`normalise.normalise`
     progress : Progress
 
     Returns
@@ -107,26 +112,13 @@ def run_voxelwise(
     Result
     """
     options, progress = options or Options(), progress or Progress()
-    design = np.asarray(design, float)
+    design, folder = np.asarray(design, float), Path(folder)
     names = list(names or (f"column {i + 1}" for i in range(design.shape[-1])))
     _check(subjects, design, contrast, names)
-    if options.normalised:
-        maps = read_common(subjects)
-        backdrop = Backdrop(np.nanmean(maps.chi, axis=0), None, None, "that of the maps")
-    else:
-        store = Path(folder) / "normalised"
-        normalise_all(subjects, store, progress.part(0, 0.5, "normalising"))
-        maps, atlas = read_normalised(subjects, store), load_atlas()
-        t1, labels, _ = template_on_grid(atlas)
-        backdrop = Backdrop(t1, labels, atlas.names, SPACE)
-    region = _region(mask, maps, backdrop)
-    everyone = [s.name for s in subjects]
-    kept, notes = analysis_mask(region, maps, everyone, options.leave_out_nan)
-    kind = np.float32 if options.single_precision else float
-    values = 1000 * values_in(maps, kept, options.measure, options.fwhm_mm, kind)
-    volume = None
-    if options.volume_covariate:
-        volume = values_in(replace(maps, chi=maps.jacobian), kept, "signed", options.fwhm_mm, kind)
+    maps, backdrop = _opened(subjects, folder, options, levels, progress.part(0, 0.5))
+    region = backdrop.labels if mask is None else read_volume(mask, "Mask").array
+    kept, notes = analysis_mask(region, maps, options.leave_out_nan)
+    values, volume = _values(maps, kept, options)
     inference = permutation_test(
         values,
         design,
@@ -143,19 +135,43 @@ def run_voxelwise(
     notes = (*notes, *_remarks(inference, options))
     recipe = {
         "Contrast": dict(zip(names, map(float, contrast), strict=True)),
-        "Subjects": everyone,
+        "Subjects": maps.names,
         "Design": design.tolist(),
         "Blocks": None if blocks is None else [str(b) for b in blocks],
-        "Mask": str(mask) if mask else "deep gray matter of the template",
+        "Mask": str(mask) if mask else MASKS[options.normalised],
+        "DeformationLevels": None if options.normalised else [list(level) for level in levels],
         "Options": asdict(options),
         "Software": f"SlicerQSM QSMStats {__version__}",
     }
     progress(0.95, "writing")
-    clusters, files = write_results(
-        Path(folder), label, inference, kept, maps.affine_ras, backdrop, notes, recipe
-    )
+    grid = kept, maps.affine_ras
+    clusters, files = write_results(folder, label, inference, *grid, backdrop, notes, recipe)
     progress(1.0)
-    return Result(inference, clusters, kept, maps.affine_ras, notes, files)
+    return Result(inference, clusters, *grid, notes, files)
+
+
+def _opened(subjects, folder, options, levels, progress):
+    """The maps on one grid, and what their results are shown on."""
+    if options.normalised:
+        maps = common_maps(subjects)
+        total = sum(np.nan_to_num(chi) for chi in maps.images("chi"))
+        return maps, Backdrop(total / len(subjects), None, None, "that of the maps")
+    normalise_all(subjects, folder / "normalised", progress, levels=levels)
+    atlas = load_atlas()
+    t1, labels, _ = template_on_grid(atlas)
+    maps = normalised_maps(subjects, folder / "normalised")
+    return maps, Backdrop(t1, labels, atlas.names, SPACE)
+
+
+def _values(maps, mask, options):
+    """Susceptibility in ppb, and the local volume if it is a covariate; (n, V) each."""
+    common = {
+        "fwhm_mm": options.fwhm_mm,
+        "precision": np.float32 if options.single_precision else float,
+    }
+    values = values_in(maps, mask, "chi", options.measure == "absolute", **common)
+    values *= 1000
+    return values, values_in(maps, mask, "jacobian", **common) if options.volume_covariate else None
 
 
 def _check(subjects, design, contrast, names):
@@ -169,12 +185,6 @@ def _check(subjects, design, contrast, names):
     }:
         raise InputError(f"Subjects: {', '.join(sorted(twice))} twice; leave one of the maps out")
     split(design, contrast, names)
-
-
-def _region(mask, maps, backdrop):
-    if mask is not None:
-        return read_volume(mask, "Mask").array
-    return maps.brain.any(axis=0) if backdrop.labels is None else backdrop.labels > 0
 
 
 def _remarks(inference, options):

@@ -1,6 +1,7 @@
 """Maps of many subjects on one grid: normalised once, kept as files, read as one array."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +45,20 @@ class Subject:
 
 @dataclass(frozen=True)
 class Maps:
-    """Normalised images of all subjects: chi in ppm, brain and volume ratio, (n, K, J, I)."""
+    """Images of all subjects on one grid; they are read one after the other, never all at once.
 
-    chi: np.ndarray
-    brain: np.ndarray
-    jacobian: np.ndarray | None
+    Attributes
+    ----------
+    names : of the subjects
+    shape, affine_ras : of the grid, (K, J, I) and (4, 4)
+    images : callable(kind) -> iterator over the subjects of (K, J, I) arrays; "chi" in ppm,
+        "brain" bool, "jacobian" the volume of the subject over that of the template
+    """
+
+    names: list
+    shape: tuple
     affine_ras: np.ndarray
+    images: Callable
 
 
 def normalised_files(folder, name):
@@ -128,78 +137,98 @@ def _stamp(path):
     return [str(path.resolve()), facts.st_size, facts.st_mtime_ns]
 
 
-def read_normalised(subjects, folder):
+def normalised_maps(subjects, folder):
     """The images that :func:`normalise_all` wrote."""
     every = [normalised_files(folder, s.name) for s in subjects]
-    volumes = {
-        kind: [read_volume(f[kind], f"{s.name}") for s, f in zip(subjects, every, strict=True)]
-        for kind in ("chi", "brain", "jacobian")
-    }
-    stacks = {kind: np.stack([v.array for v in found]) for kind, found in volumes.items()}
-    affine = volumes["chi"][0].affine_ras
-    return Maps(stacks["chi"], stacks["brain"] > 0, stacks["jacobian"], affine)
+
+    def images(kind):
+        for files in every:
+            array = read_volume(files[kind], "Normalised image").array
+            yield array > 0 if kind == "brain" else array
+
+    first = read_volume(every[0]["chi"], "Normalised map")
+    return Maps([s.name for s in subjects], first.array.shape, first.affine_ras, images)
 
 
-def read_common(subjects):
+def common_maps(subjects):
     """Maps that share a grid already; refuses those that do not, naming each."""
-    volumes = [read_map(s.chi, s.unit)[0] for s in subjects]
-    problems = [
-        f"{s.name} has {v.array.shape[::-1]} voxels and another place than {subjects[0].name} "
-        f"with {volumes[0].array.shape[::-1]}"
-        for s, v in zip(subjects, volumes, strict=True)
-        if not same_grid(v, volumes[0])
-    ]
+    first, problems = read_map(subjects[0].chi, subjects[0].unit)[0], []
+    for subject in subjects[1:]:
+        other = read_map(subject.chi, subject.unit)[0]
+        if not same_grid(other, first):
+            problems.append(
+                f"{subject.name} has {other.array.shape[::-1]} voxels or another place than "
+                f"{subjects[0].name} with {first.array.shape[::-1]}"
+            )
     if problems:
-        advice = "bring all to one grid, or let them be normalised to the template"
-        raise InputError.from_problems("Maps", [*problems[:-1], f"{problems[-1]}; {advice}"])
-    brain = [
-        valid_region(v.array, s.mask and on_grid_of(read_volume(s.mask, "Brain mask"), v, s.name))[
-            0
-        ]
-        for s, v in zip(subjects, volumes, strict=True)
-    ]
-    chi = np.stack([v.array.astype(np.float32) for v in volumes])
-    return Maps(chi, np.stack(brain), None, volumes[0].affine_ras)
+        problems[-1] += "; bring all to one grid, or let them be normalised to the template"
+        raise InputError.from_problems("Maps", problems)
+
+    def images(kind):
+        for subject in subjects:
+            chi = read_map(subject.chi, subject.unit)[0]
+            if kind == "chi":
+                yield chi.array.astype(np.float32)
+            else:
+                mask = subject.mask and read_volume(subject.mask, "Brain mask")
+                yield valid_region(chi.array, mask and on_grid_of(mask, chi, "Brain mask"))[0]
+
+    return Maps([s.name for s in subjects], first.array.shape, first.affine_ras, images)
 
 
-def analysis_mask(mask, maps, names, leave_out_nan=False):
-    """The voxels of the mask in which every subject has a value, and sentences about the rest."""
-    mask = np.asarray(mask) != 0
-    if mask.shape != maps.chi.shape[1:]:
+def analysis_mask(mask, maps, leave_out_nan=False):
+    """The voxels of a mask in which every subject has a value.
+
+    Parameters
+    ----------
+    mask : (K, J, I), or None for the brain that all subjects share
+    maps : Maps
+    leave_out_nan : leave out voxels that are NaN in a map instead of refusing it
+
+    Returns
+    -------
+    kept : (K, J, I) bool
+    notes : sentences about what was left out
+    """
+    wanted = np.ones(maps.shape, bool) if mask is None else np.asarray(mask) != 0
+    if wanted.shape != tuple(maps.shape):
         raise InputError(
-            f"Mask: {mask.shape} voxels but the maps have {maps.chi.shape[1:]}; give one on "
+            f"Mask: {wanted.shape} voxels but the maps have {tuple(maps.shape)}; give one on "
             "the grid of the normalised maps"
         )
-    if not mask.any():
+    if not wanted.any():
         raise InputError("Mask: it is empty; give one that holds voxels")
-    size = np.count_nonzero(mask)
-    missing = 1 - maps.brain[:, mask].sum(axis=1) / size
-    short = [f"{n} ({100 * m:.0f} %)" for n, m in zip(names, missing, strict=True)]
-    short = [text for text, m in zip(short, missing, strict=True) if m > LARGEST_GAP]
+    size, kept, finite = np.count_nonzero(wanted), wanted.copy(), np.ones(maps.shape, bool)
+    short, torn = [], []
+    for name, chi, brain in zip(maps.names, maps.images("chi"), maps.images("brain"), strict=True):
+        missing = 1 - np.count_nonzero(brain & wanted) / size
+        if mask is not None and missing > LARGEST_GAP:
+            short.append(f"{name} ({100 * missing:.0f} %)")
+        whole = np.isfinite(chi) | ~wanted
+        if not whole.all():
+            torn.append(name)
+        finite &= whole
+        kept &= brain & whole
     if short:
         raise InputError(
             f"Mask: much of it is outside the brain of {', '.join(short)}; leave these subjects "
             "out or give a smaller mask"
         )
-    finite = np.isfinite(maps.chi).all(axis=0)
-    if (bad := np.count_nonzero(mask & ~finite)) and not leave_out_nan:
-        who = [n for n, c in zip(names, maps.chi, strict=True) if not np.isfinite(c[mask]).all()]
+    if torn and not leave_out_nan:
         raise InputError(
-            f"Maps: {bad} voxels of the mask are NaN in {', '.join(who)}; repair them or ask for "
-            "such voxels to be left out"
+            f"Maps: {np.count_nonzero(~finite)} voxels of the mask are NaN in {', '.join(torn)}; "
+            "repair them or ask for such voxels to be left out"
         )
-    kept = mask & maps.brain.all(axis=0) & finite
     if not kept.any():
         raise InputError("Mask: no voxel lies in the brain of every subject; check the alignment")
-    left = np.count_nonzero(kept)
-    return kept, [f"{left} of {size} voxels of the mask lie in the brain of every subject"]
+    return kept, [f"{np.count_nonzero(kept)} of {size} voxels have a value in every subject"]
 
 
-def values_in(maps, mask, measure="signed", fwhm_mm=0.0, precision=np.float64):
-    """Smoothed values of all subjects in the mask, (n, V): of chi, or of its absolute value."""
+def values_in(maps, mask, kind="chi", absolute=False, fwhm_mm=0.0, precision=float):
+    """Values of all subjects in the mask, smoothed inside it, (n, V)."""
     size_mm = np.linalg.norm(maps.affine_ras[:3, :3], axis=0)[::-1]
-    out = np.empty((len(maps.chi), np.count_nonzero(mask)), precision)
-    for row, chi in zip(out, maps.chi, strict=True):
-        value = np.abs(chi) if measure == "absolute" else chi
+    out = np.empty((len(maps.names), np.count_nonzero(mask)), precision)
+    for row, image in zip(out, maps.images(kind), strict=True):
+        value = np.abs(image) if absolute else image
         row[:] = smooth_inside(value, mask, fwhm_mm, size_mm)[mask]
     return out
