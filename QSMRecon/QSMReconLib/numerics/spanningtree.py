@@ -112,12 +112,14 @@ def _edges_of_runs(voxels, unwrapped, run, costs):
     node[voxels] = run
     new_node = np.ones(phase.size, bool)
     np.not_equal(node[1:], node[:-1], out=new_node[1:])
-    found = []
+    found, work = [], np.empty_like(phase)
     for cost, ahead in zip(costs, (shape[1] * shape[2], shape[2], 1), strict=True):
         cost = cost.reshape(-1)[:-ahead]
         if not cost.any():
             continue
-        turns = nearest_turns(phase[:-ahead] - phase[ahead:])
+        turns = np.subtract(phase[:-ahead], phase[ahead:], out=work[:-ahead])
+        turns *= np.float32(1 / TURN_RAD)
+        np.rint(turns, out=turns)
         edge = cost > 0
         if ahead == 1:
             edge &= new_node[1:]
