@@ -9,6 +9,7 @@ import pytest
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.files import nifti
 from QSMReconLib.files.geometry import Geometry
+from QSMStatsLib.voxelwise import outputs
 from QSMStatsLib.voxelwise import subjects as subjects_module
 from QSMStatsLib.voxelwise.normalise import Normalised
 from QSMStatsLib.voxelwise.run import Options, run_voxelwise
@@ -55,6 +56,13 @@ def run(tmp_path, options=COMMON, design=DESIGN, contrast=(1, 0), subjects=None,
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     return run(tmp_path_factory.mktemp("planted"))
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(planted, monkeypatch):
+    """Only the run that tests share draws its pictures."""
+    for name in ("overlay", "glass"):
+        monkeypatch.setattr(outputs, name, lambda *args: b"")
 
 
 def test_the_planted_ball_is_found_and_written(planted):
