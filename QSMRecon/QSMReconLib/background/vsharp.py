@@ -127,7 +127,7 @@ def _radii(params, voxel_size_mm):
 def _largest_that_fits(radii, box):
     """For each voxel the number of balls inside the mask: that of the largest, 0 if none fits."""
     mask = box.mask[box.core]
-    distance = distance_inside(mask, box.voxel_size_mm, radii[-1] + max(box.voxel_size_mm))
+    distance = distance_inside(mask, box.voxel_size_mm, max(1.01 * radii[-1], *box.voxel_size_mm))
     number = np.zeros(box.shape, np.uint8)
     for radius in radii:
         number[box.core] += distance > radius * ROUNDING if radius else six_inside(mask)
