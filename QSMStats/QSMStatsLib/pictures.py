@@ -76,7 +76,7 @@ def outlines(chi_ppm, segments, affine_ras):
     crop = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     levels = np.percentile(index[:, 0], np.linspace(6, 94, SLICES)).astype(int)
     middle = np.median(index, axis=0).astype(int)
-    figure = new_figure(12, 6.4)
+    figure = new_figure(12, 5.2)
     grid = figure.subplots(2, SLICES)
     views = [(0, v) for v in levels]
     views += [(1, v) for v in np.percentile(index[:, 1], (35, 65)).astype(int)]
@@ -128,13 +128,16 @@ def bars(table, standings=()):
     for (structure, side), s in norm.items():
         if structure in names and (side != "both" or structure not in sided):
             x, half = names.index(structure) + place[side], 0.18 if side != "both" else 0.35
-            axes.fill_between([x - half, x + half], s.low, s.high, color="k", alpha=0.15, lw=0)
-            axes.plot([x - half, x + half], [s.expected] * 2, "k-", lw=1)
+            ends = [x - half, x + half]
+            axes.fill_between(ends, s.low, s.high, color="0.85", lw=0, zorder=0)
+            axes.hlines([s.low, s.high], *ends, colors="0.4", lw=0.8)
+            axes.hlines(s.expected, *ends, colors="k", lw=1.4)
     axes.axhline(0, color="k", lw=0.6)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel("mean susceptibility (ppb), bar: SD")
     if norm:
-        axes.set_title("gray: 95 % prediction interval of the controls", fontsize=9)
+        title = "gray: 95 % prediction interval of the controls, black line: expected"
+        axes.set_title(title, fontsize=9)
     axes.legend(frameon=False, fontsize=8)
     return png(figure)
 

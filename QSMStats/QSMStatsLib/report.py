@@ -7,18 +7,20 @@ from . import pictures
 from .normative import HALLGREN_SOURCE
 from .tables import text_of
 
-SHOWN = ("volume_ml", "mean_ppb", "sd_ppb", "median_ppb", "mass_ppb_ml", "iron_mg_per_kg")
-SHOWN += ("r2star_mean", "asymmetry_ppb")
+SHOWN = ("volume_ml", "mean_ppb", "sd_ppb", "iron_mg_per_kg", "r2star_mean")
 
 STYLE = """
-@page { size: A4; margin: 10mm }
-body { font: 9px/1.25 sans-serif; max-width: 190mm; margin: auto; color: #111 }
-h1 { font-size: 14px; margin: 2mm 0 } h2 { font-size: 11px; margin: 2mm 0 1mm }
-img { max-width: 100%; display: block }
-table { border-collapse: collapse; width: 100% }
-td, th { padding: 0 1.5mm; text-align: right; border-bottom: 0.2px solid #bbb; white-space: nowrap }
-td.text, th.text { text-align: left; white-space: normal }
-.row { display: flex; gap: 3mm; align-items: flex-start } .warn { color: #a00 }
+@page { size: A4; margin: 9mm }
+body { font: 8.5px/1.2 sans-serif; max-width: 192mm; margin: auto; color: #111 }
+h1 { font-size: 14px; margin: 0 0 1mm }
+p { margin: 1mm 0 }
+img { width: 100%; display: block }
+table { border-collapse: collapse; width: 100%; margin: 1mm 0 }
+td, th { padding: 0 1mm; text-align: right; border-bottom: 0.2px solid #bbb; white-space: nowrap }
+th.over { text-align: center }
+td.text, th.text { text-align: left; white-space: normal; min-width: 34mm }
+table.row { margin: 0 } table.row td { border: 0; vertical-align: top; white-space: normal }
+.warn { color: #a00 } .small { font-size: 7px }
 """
 
 
@@ -42,11 +44,12 @@ def report_page(
     if quality is not None:
         parts.append(_quality(quality))
     parts.append(_image(pictures.outlines(chi_ppm, segments, affine_ras), "Outlines on the map"))
-    parts.append(_image(pictures.bars(table, standings), "Mean of each structure"))
-    parts.append(_table(table, standings))
+    charts = [_image(pictures.bars(table, standings), "Mean of each structure")]
     if age is not None:
-        curve = _image(pictures.iron_curves(table, age), "Published iron with age")
-        parts.append(f"<div style='width:45%'>{curve}<p>{html.escape(HALLGREN_SOURCE)}</p></div>")
+        charts.append(_image(pictures.iron_curves(table, age), "Published iron with age"))
+    parts.append(_side_by_side(charts))
+    parts.append(_table(table, standings))
+    parts.append(_notes(table, age))
     body = "\n".join(parts)
     return (
         f"<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
@@ -79,28 +82,67 @@ def _quality(quality):
     return f"<div class='warn'>Automatic segmentation, to be checked:<ul>{items}</ul></div>"
 
 
+def _side_by_side(charts):
+    """Charts beside each other, the first twice as wide."""
+    widths = ("68%", "32%") if len(charts) > 1 else ("100%",)
+    cells = [
+        f"<td style='width:{width}'>{chart}</td>"
+        for width, chart in zip(widths, charts, strict=True)
+    ]
+    return f"<table class='row'><tr>{''.join(cells)}</tr></table>"
+
+
 def _table(table, standings):
+    """A line for each structure with its left and right values; both where it has no sides."""
     known = {m.id: m for m in table.measures}
     columns = [known[c] for c in SHOWN if c in known]
     norm = {(s.structure, s.side): s for s in standings if s.measure == "mean_ppb"}
-    head = ["<th class='text'>structure</th><th class='text'>side</th>"]
-    head += [
-        f"<th>{html.escape(m.label)}{f' ({html.escape(m.unit)})' if m.unit else ''}</th>"
-        for m in columns
+    titles = [f"{m.label} ({m.unit})" if m.unit else m.label for m in columns]
+    titles += ["z", "percentile"] if norm else []
+    over = "".join(f"<th class='over' colspan='2'>{html.escape(t)}</th>" for t in titles)
+    under = "<th>left</th><th>right</th>" * len(titles)
+    lines = [
+        f"<tr><th class='text'></th>{over}<th>L - R</th></tr>",
+        f"<tr><th class='text'>structure</th>{under}<th>ppb</th></tr>",
     ]
-    head += ["<th>z</th><th>percentile</th>"] if norm else []
-    head.append("<th class='text'>warnings</th>")
-    lines = [f"<tr>{''.join(head)}</tr>"]
+    rows = {}
     for row in table.rows:
-        cells = [f"<td class='text'>{html.escape(row[c])}</td>" for c in ("name", "side")]
-        cells += [f"<td>{_short(row[m.id])}</td>" for m in columns]
-        if norm:
-            s = norm.get((row["structure"], row["side"]))
-            cells.append(f"<td>{s.z:.2f}</td><td>{s.percentile:.0f}</td>" if s else "<td/><td/>")
-        cells.append(f"<td class='text warn'>{html.escape(row.get('warnings') or '')}</td>")
-        lines.append(f"<tr>{''.join(cells)}</tr>")
+        rows.setdefault(row["structure"], {})[row["side"]] = row
+    for structure, sides in rows.items():
+        pair = [sides.get(side) for side in ("left", "right")]
+        pair = pair if any(pair) else [sides["both"], None]
+        stands = [r and norm.get((structure, r["side"])) for r in pair]
+        cells = [_short(r and r[m.id]) for m in columns for r in pair]
+        cells += [_short(s and getattr(s, c)) for c in ("z", "percentile") if norm for s in stands]
+        cells.append(_short(sides.get("both", {}).get("asymmetry_ppb")))
+        mark = " *" if any(r and r["warnings"] for r in pair) else ""
+        name = html.escape(next(iter(sides.values()))["name"] + mark)
+        values = "".join(f"<td>{cell}</td>" for cell in cells)
+        lines.append(f"<tr><td class='text'>{name}</td>{values}</tr>")
     return f"<table>{''.join(lines)}</table>"
 
 
+def _notes(table, age):
+    """What the stars mean, the calibration of iron, and the source of the curve."""
+    notes = [
+        f"{row['name']}, {row['side']}: {row['warnings']}"
+        for row in table.rows
+        if row["warnings"] and row["side"] != "both"
+    ]
+    notes = [f"* {'. '.join(notes)}."] if notes else []
+    iron = table.facts.get("IronCalibration")
+    if iron:
+        slope, offset = iron["SlopePpbPerMgPerKg"], iron["OffsetPpb"]
+        notes.append(f"{iron['Formula']}. Here slope {slope:g}, offset {offset:g} ppb.")
+    if age is not None:
+        notes.append(f"Curve of iron with age: {HALLGREN_SOURCE}.")
+    return "".join(f"<p class='small'>{html.escape(note)}</p>" for note in notes)
+
+
 def _short(value):
-    return f"{value:.4g}" if isinstance(value, float) and value == value else text_of(value)
+    """A number with three digits; empty where nothing is known."""
+    if value is None or value != value:
+        return ""
+    if not isinstance(value, float):
+        return text_of(value)
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -36,8 +36,8 @@ def test_the_page_stands_alone_with_pictures_numbers_and_reference():
     assert "Head &lt;1&gt;" in page
     assert "CSF &lt;&amp; more&gt;" in page
     assert not re.search(r"(src|href)='(?!data:)", page)
-    left = table.row("CN", "left")
-    assert f"<td>{left['mean_ppb']:.4g}</td>" in page
+    left, right = table.row("CN", "left"), table.row("CN", "right")
+    assert f"<td>{left['mean_ppb']:.3g}</td><td>{right['mean_ppb']:.3g}</td>" in page
     assert "Hallgren" in page
 
 
@@ -46,7 +46,7 @@ def test_standing_and_failed_quality_are_shown():
     standing = Standing("CN", "left", "mean_ppb", 20, 30, 10, 50, -1.23, 11, 25)
     quality = Quality(False, ("Something is <wrong>.",), {})
     page = report_page("x", table, segments, chi, np.eye(4), standings=[standing], quality=quality)
-    assert "<td>-1.23</td><td>11</td>" in page
+    assert "<td>-1.23</td><td></td><td>11</td>" in page
     assert "Something is &lt;wrong&gt;." in page
     assert "nothing speaks against" not in page
 
