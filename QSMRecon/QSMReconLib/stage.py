@@ -214,6 +214,8 @@ def _values(spec, value, inside, progress):
 
 def _extremes(array):
     """Smallest and largest value, NaN where there is one; parts are read once, from the cache."""
+    if not array.size:
+        return 0.0, 0.0
     flat = array.reshape(-1)
     parts = [flat[start : start + 2**16] for start in range(0, flat.size, 2**16)]
     ends = np.array([(part.min(), part.max()) for part in parts])

@@ -147,6 +147,19 @@ def test_images_that_do_not_fit_are_named_by_their_label(images, message):
         run_example(**images)
 
 
+def test_images_without_voxels_are_refused_as_empty():
+    shape = (2, 0, 5, 6)
+    with pytest.raises(InputError, match="Brain mask is empty"):
+        run_example(phase=np.ones(shape), magnitude=np.ones(shape), mask=np.ones(shape[1:]))
+
+
+def test_a_value_that_is_no_number_does_not_hide_a_wrong_unit():
+    phase = np.full((2, 4, 5, 6), 179.0)
+    phase[0, 0, 0, 0], phase[1, 3, 4, 5] = np.nan, np.inf
+    with pytest.raises(InputError, match="looks like degrees"):
+        run_example(phase=phase)
+
+
 def test_a_whole_turn_rounded_up_is_still_phase():
     turn = np.float32(TURN_RAD)
     assert float(turn) > TURN_RAD
