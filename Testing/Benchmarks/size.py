@@ -29,12 +29,13 @@ from QSMReconLib.files.scan import read_scan  # noqa: E402
 from QSMReconLib.pipeline import run  # noqa: E402
 from QSMReconLib.presets import preset  # noqa: E402
 from QSMReconLib.progress import Progress  # noqa: E402
-from QSMReconLib.stages import stage  # noqa: E402
+from QSMReconLib.stages import STAGES, stage  # noqa: E402
 from QSMReconLib.units import TURN_RAD  # noqa: E402
 
 SHAPE = (200, 448, 448)
 ECHOES = 5
 VOXEL_SIZE_MM = (0.5, 0.5, 0.5)
+TITLES = {s.title for s in STAGES}
 
 
 def make(head, folder):
@@ -100,7 +101,7 @@ class Channels:
 def measure_coils(folder, name, count=4):
     """Figures of a coil combination."""
     acq = acquisition(folder)
-    images = {f"coil_{name}": Channels(folder, name, count) for name in ("phase", "magnitude")}
+    images = {f"coil_{n}": Channels(folder, n, count) for n in ("phase", "magnitude")}
     peak_mb()
     start, progress = time.process_time(), Progress()
     stage("coilcombination").run(name, images, acq, progress=progress)
@@ -123,13 +124,11 @@ def measure(folder, name):
 
     def watch(fraction, text):
         nonlocal title
-        now = text.split(":")[0]
-        if now != title:
-            peaks[title] = max(peak_mb(), peaks.get(title, 0))
-            title = now
+        if text != title and text in TITLES:
+            peaks[title], title = peak_mb(), text
 
     outcome = run(preset(name), images, acq, Progress(watch), keep=KEPT | set(images))
-    peaks[title] = max(peak_mb(), peaks.get(title, 0))
+    peaks[title] = peak_mb()
     assert np.isfinite(outcome.chi).all()
     return {
         "preset": name,
