@@ -188,7 +188,7 @@ class QSMReconLogic(ScriptedLoadableModuleLogic):
         return load_sample(voxelSizeMm)
 
     def loadFolder(self, folder, name=None):
-        """Load a scan of a BIDS data set or a folder of NIfTI files; returns its nodes."""
+        """Load a scan of BIDS, a folder of NIfTI files or a DICOM study; returns its nodes."""
         from QSMReconLib.mrml.loading import load_files, scans_in
 
         scans = scans_in(folder)

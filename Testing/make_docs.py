@@ -67,6 +67,7 @@ def page(stage):
     """The page of one stage as text."""
     head = "| image | name | unit | kind | |\n|---|---|---|---|---|"
     lines = [f"# {stage.title}", "", stage.summary, ""]
+    lines += [f"![Panel in Slicer](screenshots/{stage.id}.png)", ""]
     lines += ["Takes:", "", head, *image_rows(stage.inputs), ""]
     lines += ["Gives:", "", head, *image_rows(stage.outputs), ""]
     for algorithm in stage.algorithms:

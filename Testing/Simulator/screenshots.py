@@ -9,10 +9,13 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WIDTHS = {"panel": 480, "panel-narrow": 400}
-VIEW = 320
+VIEW, GAP, TITLE, LEGEND = 320, 6, 28, 80
+"""Sizes of the pictures of maps in pixels."""
 
 
 def clipped_texts(root):
@@ -55,21 +58,47 @@ def grab(slicer, panel, width, path=None):
 
 
 def maps(slicer, node, path):
-    """Axial, sagittal and coronal view of a map with its colour bar."""
-    import numpy as np
+    """Axial, sagittal and coronal view of a map, with what its colour legend node says."""
+    import qt
     import views
 
-    from QSMReconLib.mrml.resultspanel import write_png
+    from QSMReconLib.mrml import display
 
-    slicer.util.setSliceViewerLayers(background=node, foreground=None, label=None, fit=True)
-    pictures = [views.picture(slicer, name, VIEW, VIEW)[..., :3] for name in views.NAMES]
-    table = node.GetDisplayNode().GetColorNode().GetLookupTable()
-    steps = np.linspace(table.GetNumberOfTableValues() - 1, 0, VIEW).astype(int)
-    colors = np.array([table.GetTableValue(n)[:3] for n in steps])
-    bar = (255 * colors).astype(np.uint8)[:, None].repeat(18, 1)
-    gap = np.full((VIEW, 6, 3), 40, np.uint8)
-    row = [part for picture in pictures for part in (picture, gap)]
-    write_png(str(path), np.concatenate([*row, bar], axis=1))
+    display.to_slice_views(node)
+    legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(node)
+    count = len(views.NAMES)
+    picture = qt.QImage(count * (VIEW + GAP) + LEGEND, VIEW + TITLE, qt.QImage.Format_RGB888)
+    picture.fill(qt.QColor(40, 40, 40))
+    painter = qt.QPainter(picture)
+    painter.setPen(qt.QColor(255, 255, 255))
+    painter.drawText(GAP, TITLE - 8, legend.GetTitleText())
+    for n, (name, plane) in enumerate(views.NAMES.items()):
+        pixels = np.ascontiguousarray(views.picture(slicer, name, VIEW, VIEW)[..., :3])
+        view = qt.QImage(pixels.data, VIEW, VIEW, 3 * VIEW, qt.QImage.Format_RGB888)
+        left = n * (VIEW + GAP)
+        painter.drawImage(left, TITLE, view)
+        painter.fillRect(left, TITLE, 80, 20, qt.QColor(40, 40, 40))
+        painter.drawText(left + GAP, TITLE + 15, plane)
+    _draw_legend(painter, node, legend, count * (VIEW + GAP))
+    painter.end()
+    picture.save(str(path))
+
+
+def _draw_legend(painter, node, legend, left):
+    """Colours from the lowest to the highest value of the window, with as many numbers as set."""
+    import qt
+
+    shown = node.GetDisplayNode()
+    table, color = shown.GetColorNode().GetLookupTable(), [0.0, 0.0, 0.0]
+    low, high = shown.GetWindowLevelMin(), shown.GetWindowLevelMax()
+    top, height = TITLE + 20, VIEW - 40
+    first, last = table.GetRange()
+    for y in range(height):
+        table.GetColor(last + (first - last) * y / (height - 1), color)
+        painter.fillRect(left, top + y, 18, 1, qt.QColor(*(int(255 * c) for c in color)))
+    for value in np.linspace(low, high, legend.GetNumberOfLabels()):
+        y = top + (height - 1) * (high - value) / (high - low)
+        painter.drawText(left + 24, int(y) + 5, legend.GetLabelFormat() % (value + 0.0))
 
 
 def make(folder, voxel_mm, preset="consensus2024"):

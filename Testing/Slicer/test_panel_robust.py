@@ -2,6 +2,8 @@
 
 import gc
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -291,6 +293,35 @@ def test_volumes_of_a_folder_become_one_sequence(panel, nodes, scan):
     assert "at least two volumes" in panel.errors[-1]
 
 
+def test_a_dicom_study_can_be_loaded_like_any_folder(panel, nodes, tmp_path, monkeypatch):
+    from dicomfiles import write_slices
+
+    from QSMReconLib.files import scan as scanfiles
+
+    monkeypatch.setattr(scanfiles, "sign_agreement", lambda *_: 0.5)
+    phase, magnitude, truth = nodes.scan()
+    noise = np.random.default_rng(1).uniform(-np.pi, np.pi, phase.shape)
+    phase = np.where(truth.mask, phase, noise)
+    counts = {
+        "P": np.round((phase + np.pi) / (2 * np.pi) * 4095),
+        "M": np.round(1000 * magnitude),
+    }
+    for number, (part, images) in enumerate(counts.items(), 1):
+        for te, image in zip(truth.acq.te_s, images, strict=True):
+            tags = {"0008|0008": f"ORIGINAL\\PRIMARY\\{part}", "0018|0081": f"{1000 * te:g}",
+                    "0018|0087": "3", "0018|1030": "swi", "0020|0011": str(number)}  # fmt: skip
+            write_slices(tmp_path / "PAT1" / part, image.astype("u2"), tags, nodes.SIZE_MM)
+    panel.widget.parts[0].load_folder(str(tmp_path / "PAT1"))
+    assert panel.errors == []
+    panel.wait_for_facts()
+    assert "4 echoes, TE 4 to 16 ms, 3 T, voxels 2 x 2 x 2 mm" in panel.ui.factsLabel.text
+    made = panel.session.node("phase")
+    difference = values(made.GetNthDataNode(2)) - phase[2]
+    assert np.abs(np.angle(np.exp(1j * difference))).max() < 0.005
+    assert made.GetNthDataNode(2).GetSpacing() == (2.0, 2.0, 2.0)
+    assert not list(Path(tempfile.gettempdir()).glob("qsm-dicom-*"))
+
+
 @pytest.mark.filterwarnings("ignore:.*QDragEnterEvent:DeprecationWarning")
 def test_a_dropped_folder_is_loaded(panel, tmp_path, monkeypatch):
     import qt
@@ -319,14 +350,18 @@ def test_the_wheel_scrolls_the_panel_and_changes_nothing(panel, scan):
     from PySide6.QtGui import QWheelEvent
 
     combo = panel.ui.presetComboBox
-    before = combo.currentIndex
+    before, log = combo.currentIndex, panel.ui.logText
+    for n in range(100):
+        log.appendPlainText(f"line {n}")
+    log.moveCursor(qt.QTextCursor.Start)
     for _ in range(3):
         event = QWheelEvent(
             QPointF(5, 5), QPointF(5, 5), QPoint(0, -120), QPoint(0, -120),
             qt.Qt.NoButton, qt.Qt.NoModifier, qt.Qt.NoScrollPhase, False,
         )  # fmt: skip
-        qt.QApplication.sendEvent(combo, event)
-        assert not event.isAccepted()
+        for widget in (combo, log.viewport()):
+            qt.QApplication.sendEvent(widget, event)
+            assert not event.isAccepted()
     assert combo.currentIndex == before
 
 

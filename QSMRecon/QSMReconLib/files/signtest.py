@@ -12,7 +12,7 @@ RIM_MM = 8.0
 STEEPEST_RAD = 2.0
 
 
-def sign_agreement(phase, magnitude, acq):
+def sign_agreement(phase, magnitude, acq, check=lambda: None):
     """Correlation of the measured field with the one that the air around the head makes.
 
     Tissue is 9.4 ppm below air, which shapes the field of any head: the tissue mask convolved with
@@ -24,6 +24,7 @@ def sign_agreement(phase, magnitude, acq):
     phase : (E, K, J, I), rad; the difference of the first two echoes is used, or the only echo
     magnitude : (E, K, J, I)
     acq : Acquisition
+    check : called between the parts of the work; what it raises ends it
 
     Returns
     -------
@@ -32,16 +33,29 @@ def sign_agreement(phase, magnitude, acq):
     """
     factors = coarse_factors(acq.voxel_size_mm)
     size_mm = np.array(acq.voxel_size_mm) * factors
-    signal = _phasor(phase, magnitude)
-    phasor = coarse(signal, factors)
+    phasor = _coarse_phasor(phase, magnitude, factors, check)
     weight = coarse(magnitude[0], factors)
     if min(weight.shape) < 8:
         return 0.0
+    check()
     head = _head(weight, size_mm)
+    check()
     model = _field_ppm(head, size_mm, acq.b0_direction)
+    check()
     padded = np.pad(head, 1, constant_values=True)
     inner = ndimage.distance_transform_edt(padded, sampling=size_mm)[1:-1, 1:-1, 1:-1] > RIM_MM
+    check()
     return _partial_correlation(phasor, model, np.where(inner, weight, 0))
+
+
+def _coarse_phasor(phase, magnitude, factors, check):
+    """Block means of the phasor; slab by slab, so that it never fills the memory."""
+    slabs = []
+    for start in range(0, phase.shape[1] - factors[0] + 1, factors[0]):
+        slab = slice(start, start + factors[0])
+        slabs.append(coarse(_phasor(phase[:, slab], magnitude[:, slab]), factors))
+        check()
+    return np.concatenate(slabs)
 
 
 def _phasor(phase, magnitude):

@@ -1,11 +1,16 @@
 """Scans into the scene: a folder of files, the numerical head, several volumes as one sequence."""
 
 import json
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
 
 import numpy as np
 import slicer
 
 from ..errors import InputError
+from ..files import dicom
 from ..files.bids import find_scans
 from ..files.scan import read_scan
 from ..phantom import head
@@ -18,9 +23,28 @@ from .volumes import fill, set_unit
 SAMPLE_VOXEL_MM = 2.0
 
 
-def scans_in(folder):
-    """{name: ScanFiles} of a BIDS data set or of a folder of image files."""
-    return {files.prefix: files for files in find_scans(folder)}
+class Scans(dict):
+    """{name: ScanFiles}; what was converted for them is deleted together with this."""
+
+
+def scans_in(folder, on_progress=None, cancel=None):
+    """Scans of a BIDS data set, of a folder of NIfTI files, or of a DICOM study."""
+    try:
+        return Scans((files.prefix, files) for files in find_scans(folder))
+    except InputError:
+        found = dicom.files_in(folder) if Path(folder).is_dir() else []
+        if not found:
+            raise
+    converted = tempfile.mkdtemp(prefix="qsm-dicom-")
+    scans = Scans()
+    weakref.finalize(scans, shutil.rmtree, converted, ignore_errors=True)
+    worker.run(
+        lambda progress: dicom.convert(found, converted, Path(folder).name, progress),
+        on_progress,
+        cancel,
+    )
+    scans |= {files.prefix: files for files in find_scans(converted)}
+    return scans
 
 
 def load_files(files, corrections=None, on_progress=None, cancel=None):

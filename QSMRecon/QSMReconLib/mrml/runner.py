@@ -98,7 +98,7 @@ def _compute(recipe, sources, acq, wanted, progress, options):
     notes = {k: v for s in sources for k, v in s.notes.items()}
     if "phase" in images:
         stated = any(s.value("phase_sign") for s in sources if s.image.name == "phase")
-        found = understand(images, acq, stated)
+        found = understand(images, acq, stated, lambda: progress(0.0, "Looking at the scan"))
         found.stop()
         notes |= {"warnings": found.warnings, "sign_agreement": round(found.sign, 3)}
     checksums = {s.image.name: s.checksum for s in sources}

@@ -23,7 +23,7 @@ class DropFilter(qt.QObject):
 
     def eventFilter(self, _widget, event):
         """Accept folders and hand over the first one."""
-        if event.type() not in (qt.QEvent.DragEnter, qt.QEvent.Drop):
+        if event.type() not in (qt.QEvent.DragEnter, qt.QEvent.DragMove, qt.QEvent.Drop):
             return False
         paths = [url.toLocalFile() for url in event.mimeData().urls()]
         folders = [p if os.path.isdir(p) else os.path.dirname(p) for p in paths if p]
@@ -127,9 +127,9 @@ class ScanPanel:
             return
         ui.factsLabel.text = _("Looking at the images...")
 
-        def work(_progress):
+        def work(progress):
             images = {s.image.name: s.prepare() for s in sources}
-            found = understanding.understand(images, acq, stated)
+            found = understanding.understand(images, acq, stated, lambda: progress(0.0))
             notes = {k: v for s in sources for k, v in s.notes.items()}
             return understanding.sentence(acq, notes, found), found
 
@@ -174,8 +174,10 @@ class ScanPanel:
             self.load_folder(folder)
 
     def load_folder(self, folder):
-        """Load the scan in a folder; if there are several, the user chooses."""
-        scans = self.session.attempt(lambda: loading.scans_in(folder))
+        """Load the scan in a folder, also of DICOM; if there are several, the user chooses."""
+        scans = self.session.run(
+            _("Looking for scans"), lambda *options: loading.scans_in(folder, *options)
+        )
         if not scans:
             return
         names = list(scans)

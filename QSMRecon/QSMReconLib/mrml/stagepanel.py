@@ -57,8 +57,10 @@ class StagePanel:
                 if "c" in image.axes:
                     form.addRow(caption(image.label, image.unit), self._folder(image, tooltip))
                     continue
-                selector = node_selector(image.name, tooltip)
-                arrow = "→ " if image in self.spec.outputs else ""
+                is_output = image in self.spec.outputs
+                none = _("new") if is_output else _("none")
+                selector = node_selector(image.name, tooltip, none)
+                arrow = "→ " if is_output else ""
                 form.addRow(f"{arrow}{caption(image.label, image.unit)}", selector)
                 self._selectors.append((image.name, selector))
         return form
@@ -67,6 +69,7 @@ class StagePanel:
         """Selector of a folder with one sequence per coil channel."""
         selector = compact_combo()
         selector.toolTip = _("{tip}: a folder with one sequence per channel").format(tip=tooltip)
+        selector.placeholderText = _("none in the scene")
         selector.connect("currentIndexChanged(int)", lambda _row: self._on_folder(image, selector))
         self._folders.append((image.name, selector))
         return selector

@@ -35,7 +35,7 @@ class Understanding:
             raise InputError.from_problems(title, self.problems)
 
 
-def understand(images, acq, sign_stated=False):
+def understand(images, acq, sign_stated=False, check=lambda: None):
     """Look at the voxels of phase and magnitude; a slice-wise sign (GE) is corrected in place.
 
     Parameters
@@ -43,6 +43,7 @@ def understand(images, acq, sign_stated=False):
     images : ``phase`` (rad) and ``magnitude``, (E, K, J, I), as far as given
     acq : Acquisition
     sign_stated : whether the user has said that the sign is right
+    check : called between the parts of the work; what it raises ends it
 
     Returns
     -------
@@ -54,15 +55,17 @@ def understand(images, acq, sign_stated=False):
         found.problems.append(f"Magnitude: {problem}")
     if phase is None or magnitude is None or phase.shape != magnitude.shape:
         return found
+    check()
     problem = plausibility.filtered_phase_problem(phase[-1], magnitude[-1], acq.voxel_size_mm)
     if problem:
         found.warnings.append(f"Phase: {problem}")
+    check()
     if plausibility.slices_alternate(phase[0], magnitude[0]):
         phase[:, 1::2] -= np.float32(np.pi) * np.where(phase[:, 1::2] > 0, 1, -1)
         found.warnings.append(
             "The phase jumps by half a turn from slice to slice (GE); this is corrected."
         )
-    found.sign = r = sign_agreement(phase, magnitude, acq)
+    found.sign = r = sign_agreement(phase, magnitude, acq, check)
     if r <= WRONG_SIGN and not sign_stated:
         found.problems.append(
             f"Phase: it seems to fall where the field grows (r = {r:.2f} with the field that air "

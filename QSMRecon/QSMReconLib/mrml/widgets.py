@@ -21,11 +21,14 @@ class WheelGuard(qt.QObject):
 
 
 def guard_wheel(guard, root):
-    """Put the guard on every spin box and combo box below a widget."""
+    """Put the guard on every spin box, combo box and text below a widget."""
     for kind in ("QComboBox", "QSpinBox", "QDoubleSpinBox"):
         for widget in slicer.util.findChildren(root, className=kind):
             widget.setFocusPolicy(qt.Qt.StrongFocus)
             widget.installEventFilter(guard)
+    for text in slicer.util.findChildren(root, className="QPlainTextEdit"):
+        text.setFocusPolicy(qt.Qt.StrongFocus)
+        text.viewport().installEventFilter(guard)
 
 
 def parameter_widget(f, on_change):
@@ -113,12 +116,13 @@ def form_layout(parent=None):
     return layout
 
 
-def node_selector(image_name, tooltip):
+def node_selector(image_name, tooltip, none):
     """Selector of the node of an image; the parameter node says which kinds of node it offers."""
     selector = slicer.qMRMLNodeComboBox()
     selector.noneEnabled, selector.addEnabled, selector.removeEnabled = True, False, False
     selector.renameEnabled, selector.showChildNodeTypes = True, False
     selector.baseName = IMAGES[image_name].label
+    selector.noneDisplay = none
     selector.toolTip = tooltip
     selector.setMRMLScene(slicer.mrmlScene)
     return selector

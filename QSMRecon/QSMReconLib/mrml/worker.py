@@ -8,8 +8,9 @@ import slicer
 from ..errors import Cancelled, QSMError
 from ..progress import Progress
 
-WAIT_S = 0.03
-"""Pause between two looks at the events; a tighter loop would starve the worker of the GIL."""
+WAIT_S, REPEAT_S = 0.03, 0.5
+"""Pause between two looks at the events; a tighter loop would starve the worker of the GIL. The
+last report is repeated while the next one is awaited, so that the elapsed time goes on."""
 
 
 class Busy(QSMError):
@@ -30,6 +31,7 @@ class Job:
         self.cancel = cancel or threading.Event()
         self._work, self._on_progress = work, on_progress or (lambda fraction, text: None)
         self._done, self._reports = threading.Event(), []
+        self._newest, self._delivered = None, 0.0
         self._value = self._error = None
         threading.Thread(target=self._run, name="QSM", daemon=True).start()
 
@@ -51,10 +53,14 @@ class Job:
 
     def deliver(self):
         """Pass on the newest report; the ones before it are of no interest any more."""
-        if self._reports:
-            newest = self._reports[-1]
+        fresh = bool(self._reports)
+        if fresh:
+            self._newest = self._reports[-1]
             self._reports.clear()
-            self._on_progress(*newest)
+        now = time.monotonic()
+        if self._newest and (fresh or now > self._delivered + REPEAT_S):
+            self._delivered = now
+            self._on_progress(*self._newest)
 
     def result(self):
         """What the work returned; what it raised is raised here."""
