@@ -49,16 +49,19 @@ def _beyond(distance_mm):
 def deepest(mask, voxel_size_mm):
     """Index of the voxel of the mask that is furthest from the outside.
 
-    It is also the one deepest inside the eroded mask, which is smaller.
+    It is also the one deepest inside the eroded mask, which is smaller; a thick mask is looked at
+    in every second voxel along each axis.
     """
     if mask.all():
         return tuple(n // 2 for n in mask.shape)
-    core = deeper(mask, _CORE_VOXELS * min(voxel_size_mm), voxel_size_mm)
-    core = core if core.any() else mask
-    box = bounding_box(core, (1, 1, 1))
-    inside = ndimage.distance_transform_edt(core[box], sampling=voxel_size_mm)
+    core, step = deeper(mask, _CORE_VOXELS * max(voxel_size_mm), voxel_size_mm), 2
+    if not core.any():
+        core, step = mask, 1
+    box = bounding_box(core, (step,) * 3)
+    sparse = core[box][::step, ::step, ::step]
+    inside = ndimage.distance_transform_edt(sparse, sampling=np.multiply(step, voxel_size_mm))
     index = np.unravel_index(np.argmax(inside), inside.shape)
-    return tuple(int(part.start + n) for part, n in zip(box, index, strict=True))
+    return tuple(int(part.start + step * n) for part, n in zip(box, index, strict=True))
 
 
 def thick_part(mask, radius_mm, voxel_size_mm, seed, margin_mm=0.0):

@@ -51,6 +51,13 @@ def test_the_deepest_voxel_is_the_centre_of_a_ball():
     assert np.abs(index - centre).max() < 1.5
 
 
+def test_the_deepest_voxel_of_a_thick_mask_is_found_beside_a_thinner_part():
+    shape = (50, 50, 90)
+    mask = ball(shape, 22, centre_mm=(1, -2, -20)) | ball(shape, 14, centre_mm=(0, 0, 25))
+    centre = (np.array(shape) - 1) / 2 + (1, -2, -20)
+    assert np.abs(deepest(mask, (1, 1, 1)) - centre).max() <= 2
+
+
 def test_the_thick_part_cuts_bridges_and_drops_what_hangs_behind():
     shape = (30, 30, 60)
     left, right = ball(shape, 10, centre_mm=(0, 0, -16)), ball(shape, 8, centre_mm=(0, 0, 16))
