@@ -13,6 +13,7 @@ from QSMReconLib.files.geometry import Geometry
 from QSMReconLib.files.sidecar import read_json
 from QSMReconLib.progress import Progress
 
+from ..atlas.deformable import LEVELS
 from ..atlas.template import load_atlas
 from ..segmenttable import valid_region
 from ..volumes import on_grid_of, read_map, read_volume, same_grid
@@ -68,14 +69,14 @@ def normalised_files(folder, name):
     return {kind: Path(f"{base}_{suffix}.nii.gz") for kind, suffix in kinds.items()}
 
 
-def normalise_all(subjects, folder, progress=None, **options):
+def normalise_all(subjects, folder, progress=None, levels=LEVELS):
     """Bring all subjects to the template; what is there from the same files is kept.
 
     Parameters
     ----------
     subjects : list of Subject
     folder : where the normalised files go
-    options : further ones of :func:`normalise.normalise`
+    levels : of the deformation, see :func:`normalise.normalise`
 
     Raises
     ------
@@ -86,31 +87,34 @@ def normalise_all(subjects, folder, progress=None, **options):
     for number, subject in enumerate(subjects):
         here = progress.part(number / len(subjects), (number + 1) / len(subjects), subject.name)
         try:
-            _normalise_one(subject, folder, atlas, here, options)
+            _normalise_one(subject, folder, atlas, here, levels)
         except InputError as error:
             problems.append(f"{subject.name}: {error}; repair it or leave the subject out")
     if problems:
         raise InputError.from_problems("Normalisation", problems)
 
 
-def _normalise_one(subject, folder, atlas, progress, options):
+def _normalise_one(subject, folder, atlas, progress, levels):
     files = normalised_files(folder, subject.name)
     sidecar = files["chi"].with_name(nifti.stem(files["chi"]) + ".json")
-    stamp = [_stamp(p) for p in (subject.chi, subject.mask, subject.t1) if p]
-    if sidecar.is_file() and read_json(sidecar).get("SourceStamps") == stamp:
+    made_from = {
+        "SourceStamps": [_stamp(p) for p in (subject.chi, subject.mask, subject.t1) if p],
+        "DeformationLevels": [list(level) for level in levels],
+    }
+    if sidecar.is_file() and made_from.items() <= read_json(sidecar).items():
         return
     chi, unit_source = read_map(subject.chi, subject.unit)
     mask = subject.mask and read_volume(subject.mask, "Brain mask")
     brain, how = valid_region(chi.array, mask and on_grid_of(mask, chi, "Brain mask"))
     t1 = subject.t1 and read_volume(subject.t1, "T1-weighted scan")
     result = normalise(
-        np.nan_to_num(chi.array) if mask is None else chi.array,
+        chi.array,
         brain,
         chi.affine_ras,
         t1 and (t1.array, t1.affine_ras),
         atlas,
         progress,
-        **options,
+        levels,
     )
     Path(folder).mkdir(parents=True, exist_ok=True)
     geometry = Geometry.from_affine(result.chi.shape, result.affine_ras)
@@ -123,9 +127,8 @@ def _normalise_one(subject, folder, atlas, progress, options):
         "BrainMask": how,
         "AlignmentCorrelation": result.correlation,
         "Sources": [str(p) for p in (subject.chi, subject.mask, subject.t1) if p],
-        "SourceStamps": stamp,
     }
-    sidecar.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    sidecar.write_text(json.dumps(facts | made_from, indent=2) + "\n", encoding="utf-8")
 
 
 def _stamp(path):

@@ -214,7 +214,7 @@ def test_all_subjects_that_cannot_be_normalised_are_named(tmp_path):
 def test_normalised_maps_are_kept_until_their_files_change(tmp_path, monkeypatch):
     calls = []
 
-    def counted(chi, brain, affine, *rest, **options):
+    def counted(chi, brain, affine, *rest):
         calls.append(chi)
         return Normalised(chi.astype("f4"), brain, np.ones(chi.shape, "f4"), affine, 0.9)
 
@@ -226,6 +226,8 @@ def test_normalised_maps_are_kept_until_their_files_change(tmp_path, monkeypatch
     nifti.write(people[1].chi, 2 * calls[1], Geometry.from_affine(SHAPE, AFFINE))
     normalise_all(people, tmp_path / "store")
     assert len(calls) == 4
+    normalise_all(people, tmp_path / "store", levels=((4, 1),))
+    assert len(calls) == 7
     maps = normalised_maps(people, tmp_path / "store")
     _, second, third = maps.images("chi")
     np.testing.assert_allclose(second, 2 * calls[1], rtol=1e-6)
