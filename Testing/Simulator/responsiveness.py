@@ -4,6 +4,8 @@ python Testing/Simulator/responsiveness.py [--size 256] [--echoes 2]
 
 Prints: GUI timer ticks and the longest gap between two during a whole run, the time from the click
 on Cancel to the end of the run for several moments of cancelling, and the memory before and after.
+Each time is given by the clock and, for a busy machine, as CPU time: of the
+main thread between two ticks, of the process until a run has ended.
 """
 
 import argparse
@@ -62,7 +64,7 @@ class Ticks:
     def __init__(self, label):
         import qt
 
-        self.times, self.shown = [], []
+        self.times, self.cpu, self.shown = [], [], []
         self.timer = qt.QTimer()
         self.timer.setInterval(TICK_MS)
         self.timer.connect("timeout()", lambda: self._tick(label))
@@ -70,17 +72,37 @@ class Ticks:
 
     def _tick(self, label):
         self.times.append(time.monotonic())
+        self.cpu.append(time.thread_time())
         self.shown.append(label.text)
 
     def gaps(self):
+        """Seconds between ticks: by the clock, and of work in the main thread."""
         self.timer.stop()
-        return np.diff(self.times)
+        return np.diff(self.times), np.diff(self.cpu)
+
+
+def cancel_at(fraction, session):
+    """Run and cancel at a fraction of the run: (what was shown, seconds, CPU seconds) or None."""
+    import qt
+
+    ui, moment, watch = session.ui, [], qt.QTimer()
+    watch.setInterval(TICK_MS)
+
+    def cancel():
+        if session.running and not moment and ui.progressBar.value >= 1000 * fraction:
+            moment.append((ui.progressLabel.text, time.monotonic(), time.process_time()))
+            ui.runButton.click()
+
+    watch.connect("timeout()", cancel)
+    watch.start()
+    ui.runButton.click()
+    end = time.monotonic(), time.process_time()
+    watch.stop()
+    return (moment[0][0], end[0] - moment[0][1], end[1] - moment[0][2]) if moment else None
 
 
 def main(size, echoes):
     slicer = simulator.start()
-    import qt
-
     simulator.load_module(ROOT / "QSMRecon" / "QSMRecon.py")
     widget = simulator.open_module("QSMRecon")
     ui, session = widget.ui, widget.session
@@ -91,36 +113,24 @@ def main(size, echoes):
     while ui.factsLabel.text.startswith(("Looking", "Choose")):
         slicer.app.processEvents()
     ui.presetComboBox.setCurrentIndex(ui.presetComboBox.findData("consensus2024"))
-    latencies = []
-    for fraction in (0.05, 0.3, 0.55, 0.75, 0.9):
-        moment, watch = [], qt.QTimer()
-        watch.setInterval(TICK_MS)
-
-        def cancel(fraction=fraction, moment=moment):
-            if session.running and not moment and ui.progressBar.value >= 1000 * fraction:
-                moment.append((time.monotonic(), ui.progressLabel.text))
-                ui.runButton.click()
-
-        watch.connect("timeout()", cancel)
-        watch.start()
-        ui.runButton.click()
-        end = time.monotonic()
-        watch.stop()
-        if moment:
-            latencies.append(end - moment[0][0])
-            print(f"cancel at {moment[0][1]:60s} {latencies[-1]:6.2f} s")
+    cancelled = [
+        cancel_at(fraction, session) for fraction in (0.0, 0.001, 0.05, 0.3, 0.55, 0.75, 0.9)
+    ]
+    for shown, seconds, cpu in filter(None, cancelled):
+        print(f"cancel at {shown:55s} {seconds:6.2f} s, CPU {cpu:5.2f} s")
     gc.collect()
     before, ticks, start = memory_mb(), Ticks(ui.progressLabel), time.monotonic()
     ui.runButton.click()
-    seconds, gaps = time.monotonic() - start, ticks.gaps()
+    seconds, (gaps, cpu) = time.monotonic() - start, ticks.gaps()
     gc.collect()
     print(
         f"run of {size}^3, {echoes} echoes: {seconds:.1f} s, {ui.messageLabel.text or 'no error'}"
     )
     print(f"GUI ticks {len(gaps)}, median gap {np.median(gaps):.3f} s, longest {gaps.max():.3f} s")
+    print(f"longest work in the main thread between two ticks {cpu.max():.3f} s")
     for n in np.flatnonzero(gaps > LONG_S):
-        print(f"  gap of {gaps[n]:.3f} s after {ticks.times[n] - start:.1f} s: {ticks.shown[n]}")
-    print(f"longest cancel latency {max(latencies, default=float('nan')):.2f} s")
+        where = f"after {ticks.times[n] - start:.1f} s: {ticks.shown[n]}"
+        print(f"  gap of {gaps[n]:.3f} s, CPU {cpu[n]:.3f} s, {where}")
     after = memory_mb()
     ui.runButton.click()
     gc.collect()

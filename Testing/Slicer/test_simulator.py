@@ -64,6 +64,32 @@ def test_surplus_arguments_of_a_signal_are_dropped(qt):
     assert got == ["none", True, "none"]
 
 
+WRONG = {
+    "class": lambda qt, ctk, slicer: qt.QPushButtom(),
+    "ctk class": lambda qt, ctk, slicer: ctk.ctkFoldingButton(),
+    "MRML widget": lambda qt, ctk, slicer: slicer.qMRMLVolumeComboBox(),
+    "method": lambda qt, ctk, slicer: qt.QComboBox().addEntries(["a"]),
+    "property called": lambda qt, ctk, slicer: qt.QComboBox().currentIndex(),
+    "property read": lambda qt, ctk, slicer: slicer.qMRMLNodeComboBox().currentNodeId,
+    "property set": lambda qt, ctk, slicer: setattr(qt.QSpinBox(), "min", 0),
+    "enum": lambda qt, ctk, slicer: qt.Qt.SmoothTransform,
+    "MRML signal": lambda qt, ctk, slicer: slicer.qMRMLNodeComboBox().connect(
+        "currentNodeChanged(vtkMRMLVolumeNode*)", print
+    ),
+    "slot": lambda qt, ctk, slicer: qt.QCheckBox().connect("toggled(bool)", "print"),
+    "kind of value": lambda qt, ctk, slicer: setattr(qt.QSpinBox(), "value", "many"),
+    "application": lambda qt, ctk, slicer: slicer.app.processEvent(),
+}
+
+
+@pytest.mark.parametrize("usage", WRONG)
+def test_a_wrong_usage_is_refused(qt, slicer, usage):
+    import ctk
+
+    with pytest.raises((AttributeError, TypeError, ValueError)):
+        WRONG[usage](qt, ctk, slicer)
+
+
 def test_an_unknown_widget_in_a_ui_file_is_refused(qt, slicer, tmp_path):
     path = tmp_path / "bad.ui"
     path.write_text(UI.replace("qMRMLNodeComboBox", "qMRMLMagicWidget"))
