@@ -3,8 +3,12 @@
 import numpy as np
 
 SMALLEST_SD_PPB = 6.0
-TEMPER = 0.5
+TEMPER = 0.75
 """Exponent of the likelihood: neighbouring voxels of a map share their noise."""
+
+CORE = 8
+"""Exponent of the prior in the means: a thin nucleus is measured in its core, since the voxels of
+its surface, half surroundings, would lower its mean and let the surface wander outwards."""
 
 
 def refine(chi_ppb, prior, structure, iterations=8):
@@ -27,8 +31,9 @@ def refine(chi_ppb, prior, structure, iterations=8):
     """
     structure = np.asarray(structure)
     posterior = prior / np.maximum(prior.sum(0), 1e-30)
+    core = [prior[structure == s].sum(0) ** CORE for s in range(structure.max() + 1)]
     for _ in range(iterations):
-        mean, spread = _moments(chi_ppb, posterior, structure)
+        mean, spread = _moments(chi_ppb, posterior, structure, core)
         deviation = (chi_ppb - mean[:, None]) / spread[:, None]
         likelihood = -0.5 * deviation**2 - np.log(spread)[:, None]
         likelihood -= likelihood.max(0)
@@ -37,7 +42,7 @@ def refine(chi_ppb, prior, structure, iterations=8):
     return posterior, mean
 
 
-def _moments(x, posterior, structure):
+def _moments(x, posterior, structure, core):
     """Mean and SD of each structure; the SDs are held near their common value.
 
     A structure of its own, larger spread would take in its dark surroundings.
@@ -49,7 +54,8 @@ def _moments(x, posterior, structure):
         sure = weight > 0.5
         weight = weight * sure if np.count_nonzero(sure) > 20 else weight
         size[s] = max(weight.sum(), 1e-6)
-        mean[s] = weight @ x / size[s]
+        deep = weight * core[s]
+        mean[s] = deep @ x / max(deep.sum(), 1e-12)
         variance[s] = weight @ (x - mean[s]) ** 2 / size[s]
     common = max(np.sqrt(np.median(variance)), SMALLEST_SD_PPB)
     return mean, np.clip(np.sqrt(variance), 0.8 * common, 1.25 * common)
