@@ -61,7 +61,7 @@ def test_the_tests_of_the_modules_pass_through_ctest(build):
     folder, tools = build
     out = run(str(tools / "ctest"), "--output-on-failure", cwd=folder, timeout=600)
     assert "100% tests passed" in out
-    for name in ("py_QSMRecon", "py_QSMStats", "py_nomainwindow_QSMReconModuleGenericTest"):
+    for name in ("py_QSMRecon", "py_QSMStats", "py_nomainwindow_qSlicerQSMReconModuleGenericTest"):
         assert name in out
 
 

@@ -36,9 +36,9 @@ macro(slicerMacroBuildScriptedModule)
     set(MODULE_NAME_TESTED ${_module_NAME})
     string(TOLOWER ${_module_NAME} MODULE_NAME_TESTED_LOWER)
     configure_file(${Slicer_GENERIC_TEST}
-      ${CMAKE_CURRENT_BINARY_DIR}/${_module_NAME}ModuleGenericTest.py @ONLY)
+      ${CMAKE_CURRENT_BINARY_DIR}/qSlicer${_module_NAME}ModuleGenericTest.py @ONLY)
     slicer_add_python_unittest(
-      SCRIPT ${CMAKE_CURRENT_BINARY_DIR}/${_module_NAME}ModuleGenericTest.py
+      SCRIPT ${CMAKE_CURRENT_BINARY_DIR}/qSlicer${_module_NAME}ModuleGenericTest.py
       TESTNAME_PREFIX nomainwindow_)
   endif()
 endmacro()
