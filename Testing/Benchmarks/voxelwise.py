@@ -4,9 +4,9 @@
     PYTHONPATH=QSMRecon:QSMStats python Testing/Benchmarks/voxelwise.py scaling
     PYTHONPATH=QSMRecon:QSMStats python Testing/Benchmarks/voxelwise.py null
 
-``speed`` runs both on the same data with the same rearrangements and compares all results. nilearn
-does fewer of them: the time of one is the difference of two runs, that of all a multiple of it. So
-is ours with TFCE; ours without does all of them.
+``speed`` runs both on the same data with the same rearrangements and compares all results. Both do
+few of them, in turns: the time of one is the difference of two runs, the least of some rounds, and
+that of all a multiple of it.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def timed(function, *args, **kwargs):
 
 
 def speed(args):
-    """Ours with all rearrangements, nilearn with few, on the same data."""
+    """Both on the same data with the same rearrangements, results compared."""
     import nibabel as nib
     from nilearn.maskers import NiftiMasker
     from nilearn.mass_univariate import permuted_ols
@@ -69,9 +69,9 @@ def speed(args):
     print(f"{args.subjects} subjects, {args.voxels} voxels, {args.count} rearrangements")
     for enhanced, few in ((False, args.few), (True, max(args.few // 5, 3))):
 
-        def theirs(count, enhanced=enhanced):
+        def theirs(count, values=data, enhanced=enhanced):
             return permuted_ols(
-                design[:, :1], data, design[:, 1:4], n_perm=count, random_state=1,
+                design[:, :1], values, design[:, 1:4], n_perm=count, random_state=1,
                 masker=masker if enhanced else None, tfce=enhanced,
             )  # fmt: skip
 
@@ -83,23 +83,36 @@ def speed(args):
             )  # fmt: skip
 
         name = "t and TFCE" if enhanced else "t"
-        same = ours(few + 2)
+        same = ours(few)
         gb = data.nbytes / 2**30
         print(f"{name}: peak memory so far {peak_gb():.1f} GB, of which data {gb:.1f} GB")
-        theirs(2)
-        (one, _), (several, reference) = timed(theirs, 2), timed(theirs, few + 2)
-        each = (several - one) / few
-        print(f"{name}: nilearn {each:.3f} s each, {one + (args.count - 2) * each:.0f} s for all")
-        _compare(same, reference)
-        done = args.count_tfce if enhanced else args.count
-        for kind in (float, np.float32):
-            seconds = timed(ours, done, data.astype(kind))[0] * args.count / done
+        _compare(same, theirs(few))
+        runs = {"nilearn": (theirs, few, data), "ours": (ours, args.some, data)}
+        if enhanced:
+            runs["ours"] = (ours, few * 4, data)
+        else:
+            runs["ours, single precision"] = (ours, args.some, data.astype(np.float32))
+        for who, (wall, cpu) in _interleaved(runs, args.rounds).items():
             print(
-                f"{name}: ours, {np.dtype(kind)}, {seconds:.1f} s for all, "
-                f"{(one + (args.count - 2) * each) / seconds:.1f} times as fast",
+                f"{name}: {who}: {1000 * wall:.1f} ms each, {args.count * wall:.0f} s for all; "
+                f"CPU {1000 * cpu:.1f} ms each",
                 flush=True,
             )
-        print(f"{name}: peak memory of all {peak_gb():.1f} GB")
+
+
+def _interleaved(runs, rounds):
+    """Least wall and CPU seconds of one rearrangement, the programs taking turns."""
+    best = {}
+    for _ in range(rounds):
+        for who, (run, count, values) in runs.items():
+            times = []
+            for some in (2, 2 + count):
+                start = time.perf_counter(), time.process_time()
+                run(some, values)
+                times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+            each = [(b - a) / count for a, b in zip(*times, strict=True)]
+            best[who] = [min(pair) for pair in zip(each, best.get(who, each), strict=True)]
+    return best
 
 
 def _compare(ours, theirs):
@@ -115,12 +128,12 @@ def _compare(ours, theirs):
 
 def scaling(args):
     """Time of ours by subjects, voxels, rearrangements, covariate and TFCE."""
-    base = {"subjects": 200, "voxels": 20000, "count": 500}
+    base = {"subjects": 200, "voxels": 20000, "count": 100}
     print("subjects voxels rearrangements: seconds of t, t with TFCE, t with a covariate")
     for name, values in (
         ("subjects", (200, 400, 800)),
         ("voxels", (40000, 80000)),
-        ("count", (1000, 2000)),
+        ("count", (200, 400)),
     ):
         for value in values:
             size = base | {name: value}
@@ -130,7 +143,9 @@ def scaling(args):
             plain, _ = timed(permutation_test, data, design, **common)
             enhanced, _ = timed(permutation_test, data, design, tfce=Enhancer(mask), **common)
             covaried, _ = timed(permutation_test, data, design, covariate=volume, **common)
-            print(*size.values(), f"{plain:.2f} {enhanced:.2f} {covaried:.2f}", sep="\t")
+            print(
+                *size.values(), f"{plain:.2f} {enhanced:.2f} {covaried:.2f}", sep="\t", flush=True
+            )
 
 
 def null(args):
@@ -163,8 +178,9 @@ def main():
     parser.add_argument("--subjects", type=int, default=850)
     parser.add_argument("--voxels", type=int, default=100000)
     parser.add_argument("--count", type=int, default=5000, help="rearrangements")
-    parser.add_argument("--count-tfce", type=int, default=500, help="of ours; time is scaled")
-    parser.add_argument("--few", type=int, default=20, help="rearrangements of nilearn")
+    parser.add_argument("--few", type=int, default=20, help="rearrangements of nilearn timed")
+    parser.add_argument("--some", type=int, default=512, help="rearrangements of ours timed")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--simulations", type=int, default=100)
     args = parser.parse_args()
     return {"speed": speed, "scaling": scaling, "null": null}[args.what](args)

@@ -60,6 +60,7 @@ def test_nothing_lies_outside_the_brain(normalised):
     assert 0.8 < normalised.brain.mean() < 1
 
 
+@pytest.mark.slow
 def test_a_t1_scan_takes_part(normalised):
     chi, brain, affine, t1 = moved_template(1.06)
     both = normalise(chi, brain, affine, (t1, affine), levels=LEVELS)
@@ -69,6 +70,7 @@ def test_a_t1_scan_takes_part(normalised):
     assert np.corrcoef(both.chi[deep], expected[deep])[0, 1] > 0.8
 
 
+@pytest.mark.slow
 def test_an_empty_t1_scan_is_refused():
     chi, brain, affine, t1 = moved_template(1.06)
     with pytest.raises(InputError, match="T1-weighted scan: it is zero"):
