@@ -81,6 +81,14 @@ def test_the_sign_of_the_phase_can_be_corrected(nodes, collect):
     assert source.notes["phase_sign"] == "inverted"
 
 
+def test_what_runs_in_a_thread_asks_no_node(nodes, collect):
+    stored = np.linspace(-4096, 4095, 3 * 4 * 5 * 6).reshape(3, 4, 5, 6).astype("f4")
+    source = collect(nodes.sequence(stored, TE_S, "phase"), "phase")
+    source.nodes, source.volume = None, None
+    with pytest.raises(InputError, match="Phase 'phase'"):
+        source.prepare()
+
+
 def test_phase_of_unknown_scale_is_refused(nodes, collect):
     source = collect(nodes.sequence(echoes() * 7.3, TE_S, "mystery"), "phase")
     with pytest.raises(InputError, match=r"Phase 'mystery'.*Scan facts"):

@@ -31,6 +31,7 @@ class Source:
     declared_unit : UCUM code of the nodes
     notes : facts of the preparation, such as the phase scale
     checksum : of the voxels, to notice later that an input has changed
+    name : of the first node; :meth:`prepare` asks no node, because it may run in any thread
     """
 
     image: object
@@ -41,6 +42,10 @@ class Source:
     declared_unit: str = ""
     notes: dict = field(default_factory=dict)
     checksum: str = ""
+    name: str = field(init=False)
+
+    def __post_init__(self):
+        self.name = self.nodes[0].GetName()
 
     def value(self, name, default=None):
         """A fact without its origin."""
@@ -71,12 +76,11 @@ class Source:
             array = np.ascontiguousarray(stored, np.float32)
             self.notes["phase_scale"] = "rad, as the volume says"
         else:
-            name = self.nodes[0].GetName()
-            raw = Volume(Path(name.replace("/", "_")), stored, 1.0, 0.0, None)
+            raw = Volume(Path(self.name.replace("/", "_")), stored, 1.0, 0.0, None)
             scale, problem = find_scale([raw], "", stated)
             if problem:
                 problem = problem.replace("(--phase-scale)", "under Scan facts")
-                raise InputError(f"{self.image.label} '{name}': {problem}")
+                raise InputError(f"{self.image.label} '{self.name}': {problem}")
             array = scale.to_rad(raw)
             self.notes["phase_scale"] = scale.sentence
         if self.value("phase_sign", 1.0) < 0:
