@@ -145,6 +145,16 @@ def test_where_the_map_says_nothing_the_atlas_decides():
     assert (posterior.argmax(0) == prior.argmax(0)).mean() > 0.9
 
 
+def test_a_thin_nucleus_is_measured_in_its_core_not_at_its_surface():
+    rng = np.random.default_rng(2)
+    x = np.linspace(-6, 6, 2401)
+    share = np.clip(2.5 - np.abs(x), 0, 1)  # a plate with a surface of partial volume
+    chi = 100 * share - 25 * (1 - share) + rng.normal(0, 4, x.size)
+    inside = np.clip(1 / (1 + np.exp((np.abs(x) - 2) / 0.4)), 0.01, 0.99)
+    _, means = refine(chi, np.vstack([inside, 1 - inside]), [0, 1])
+    assert means == pytest.approx([100, -25], abs=4)
+
+
 def test_islands_go_and_main_pieces_stay():
     labels = np.zeros((12, 12, 12), np.uint8)
     labels[1:6, 1:6, 1:6], labels[9, 9, 9], labels[8:11, 1:4, 8:11] = 1, 1, 2

@@ -69,12 +69,12 @@ def test_agrees_with_nilearn(case):
     from nilearn.maskers import NiftiLabelsMasker
 
     folder, _, _ = case
-    masker = NiftiLabelsMasker(str(folder / "dseg.nii.gz"), standardize=None)
+    masker = NiftiLabelsMasker(str(folder / "dseg.nii.gz"), standardize=None, dtype="float64")
     means = 1000 * masker.fit_transform(str(folder / "sub-1_Chimap.nii.gz")).ravel()
     assert run(folder) == 0
     table = {(r["structure"], r["side"]): float(r["mean_ppb"]) for r in rows(folder)}
     ours = [table["CN", "right"], table["CN", "left"], table["My region", "both"]]
-    assert ours == pytest.approx(list(means), rel=1e-5)
+    assert ours == pytest.approx(list(means), rel=1e-6)
 
 
 def test_a_map_in_ppb_is_converted_when_its_sidecar_says_so_or_the_user_does(case):
