@@ -93,3 +93,31 @@ def test_leaving_and_opening_the_module_keeps_its_state(panel):
     simulator.open_module("QSMRecon")
     assert panel.session.setup.preset_id == "fast"
     assert panel.ui.presetComboBox.currentText == preset("fast").title
+
+
+def test_opening_and_closing_leaves_no_observers_behind(panel, slicer):
+    import simulator
+
+    before = len(list(panel.widget.Observations))
+    assert before > 3
+    for _ in range(3):
+        simulator.close_module("QSMRecon")
+        assert len(list(panel.widget.Observations)) == before - 1
+        simulator.open_module("QSMRecon")
+        slicer.mrmlScene.Clear()
+        assert len(list(panel.widget.Observations)) == before
+
+
+def test_many_changes_of_the_scene_refresh_the_panel_once(panel, slicer):
+    calls = []
+    panel.slicer.app.processEvents()
+    panel.session.listeners.append(lambda: calls.append(1))
+    try:
+        nodes = [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode") for _ in range(20)]
+        for node in nodes:
+            slicer.mrmlScene.RemoveNode(node)
+        assert calls == []
+        panel.wait(lambda: calls)
+        assert calls == [1]
+    finally:
+        panel.session.listeners.pop()
