@@ -57,6 +57,44 @@ def test_from_nothing_to_a_susceptibility_map_in_two_clicks(panel, monkeypatch):
     assert 0.01 < values(chi)[values(chi) != 0].std() < 0.3
 
 
+def test_the_whole_walk_without_a_break(panel, slicer, tmp_path, monkeypatch):
+    from QSMReconLib.files.nifti import read
+    from QSMReconLib.mrml import loading
+
+    monkeypatch.setattr(loading, "SAMPLE_VOXEL_MM", 4.0)
+    panel.ui.sampleButton.click()
+    panel.wait_for_facts()
+    panel.preset("consensus2024")
+    timer = panel.during_run(panel.ui.runButton.click)
+    panel.ui.runButton.click()
+    timer.stop()
+    assert panel.ui.messageLabel.text == "Cancelled."
+    assert panel.session.node("chi") is None
+    panel.ui.runButton.click()
+    first = values(panel.session.node("chi")).copy()
+    stage = panel.stage("inversion")
+    stage.button.collapsed = False
+    weight = slicer.util.findChild(stage.button, "weight")
+    weight.setValue(3 * weight.value)
+    stage.run_button.click()
+    smoother = values(panel.session.node("chi")).copy()
+    assert np.abs(smoother - first).max() > 0.01
+    path = str(tmp_path / "walk.mrb")
+    assert slicer.util.saveScene(path)
+    slicer.mrmlScene.Clear()
+    slicer.util.loadScene(path, {"clear": True})
+    panel.wait_for_facts()
+    np.testing.assert_array_equal(values(panel.session.node("chi")), smoother)
+    assert weight.value == panel.session.setup.params("inversion").weight
+    panel.ui.referenceButton.click()
+    assert panel.widget.parts[-1].export(str(tmp_path), "01")
+    written = read(tmp_path / "sub-01" / "anat" / "sub-01_Chimap.nii.gz").stored[0]
+    inside = values(panel.session.node("local_mask")) != 0
+    assert np.abs(written - smoother)[inside].std() < 1e-6
+    assert "Consensus 2024, changed" in panel.ui.methodsText.toPlainText()
+    assert panel.errors == []
+
+
 def test_a_run_from_the_panel_gives_what_the_library_gives(panel, nodes):
     made, arrays, truth = scan_nodes(nodes)
     panel.choose(made)
