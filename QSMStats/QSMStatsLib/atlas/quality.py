@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..structures import BY_ABBREVIATION
+
 VOLUME_LIMITS = (0.4, 2.5)
 CONTRAST_PAIRS = (("GPe", 15.0), ("PU", 5.0), ("CN", 5.0), ("RN", 10.0), ("SNr", 10.0))
 LOWEST_CORRELATION = 0.85
+JUDGED_WHOLE = ("SN",)
+"""Structures whose parts look alike in the map: only the volume of the whole says something."""
 FOLDED_SHARE = 0.01
 
 
@@ -35,7 +39,11 @@ def judge(chi_ppb, brain, labels, atlas, affine, correlation, jacobian, mask):
     for label in atlas.table:
         expected = np.count_nonzero(atlas.label_array == label.value) * atlas_ml
         found = np.count_nonzero(labels == label.value) * voxel_ml
-        volumes[atlas.names[label.value]] = (found, expected)
+        name = atlas.names[label.value]
+        if label.structure.parent in JUDGED_WHOLE:
+            name = f"{label.side.capitalize()} {BY_ABBREVIATION[label.structure.parent].name}"
+        before = volumes.get(name, (0.0, 0.0))
+        volumes[name] = (before[0] + found, before[1] + expected)
     contrasts = {a: _contrast(chi_ppb, brain, labels, atlas, a) for a, _ in CONTRAST_PAIRS}
     figures = {
         "BrainCorrelation": float(correlation),

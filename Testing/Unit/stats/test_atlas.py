@@ -192,7 +192,16 @@ def test_a_map_with_the_wrong_sign_fails_and_says_so(easy):
     assert any("fits the template badly" in w for w in lost.warnings)
     assert any("folded" in w for w in lost.warnings)
     assert any("0.00 of the volume" in w for w in lost.warnings)
+    assert "Left Substantia nigra" in lost.figures["VolumeToAtlas"]
+    one = np.where(np.isin(labels, (31, 33)), 33, labels)  # all of it given to one part
+    split = judge(1000 * chi, brain, one, ATLAS, transform, 0.96, np.ones(3), image)
+    assert split.figures["VolumeToAtlas"] == found_volumes(chi, brain, labels, transform, image)
     assert found.quality.passed
+
+
+def found_volumes(chi, brain, labels, transform, image):
+    quality = judge(1000 * chi, brain, labels, ATLAS, transform, 0.96, np.ones(3), image)
+    return quality.figures["VolumeToAtlas"]
 
 
 def test_cancelling_stops_within_the_work():
