@@ -133,9 +133,19 @@ def run_voxelwise(
         progress=progress.part(0.5, 0.95),
     )
     notes = (*notes, *_remarks(inference, options))
-    recipe = {
+    recipe = _recipe(maps.names, names, contrast, design, blocks, mask, levels, options)
+    progress(0.95, "writing")
+    grid = kept, maps.affine_ras
+    clusters, files = write_results(folder, label, inference, *grid, backdrop, notes, recipe)
+    progress(1.0)
+    return Result(inference, clusters, *grid, notes, files)
+
+
+def _recipe(subjects, names, contrast, design, blocks, mask, levels, options):
+    """Everything that is needed to repeat the comparison."""
+    return {
         "Contrast": dict(zip(names, map(float, contrast), strict=True)),
-        "Subjects": maps.names,
+        "Subjects": subjects,
         "Design": design.tolist(),
         "Blocks": None if blocks is None else [str(b) for b in blocks],
         "Mask": str(mask) if mask else MASKS[options.normalised],
@@ -143,11 +153,6 @@ def run_voxelwise(
         "Options": asdict(options),
         "Software": f"SlicerQSM QSMStats {__version__}",
     }
-    progress(0.95, "writing")
-    grid = kept, maps.affine_ras
-    clusters, files = write_results(folder, label, inference, *grid, backdrop, notes, recipe)
-    progress(1.0)
-    return Result(inference, clusters, *grid, notes, files)
 
 
 def _opened(subjects, folder, options, levels, progress):
