@@ -115,7 +115,7 @@ def main(argv=None):
     for name, effect, t, p in regions:
         print(f"  {name:60s}{effect:8.1f}{t:8.1f}{p:10.2g}")
     print("\nBy voxel")
-    print(result.files["cluster_table"].read_text())
+    print(result.files["cluster_table"].read_text(encoding="utf-8"))
     print("\n".join(f"  {kind}: {path}" for kind, path in result.files.items()))
     return 0
 

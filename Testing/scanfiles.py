@@ -72,7 +72,7 @@ def bids(root, subject="01", *, session=None, entities="", tilt_deg=0.0, facts=N
 
 def edit(path, **changes):
     """Change entries of a JSON file; None removes one."""
-    values = {**json.loads(path.read_text()), **changes}
+    values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
     path.write_text(json.dumps({k: v for k, v in values.items() if v is not None}))
 
 

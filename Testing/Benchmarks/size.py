@@ -74,7 +74,7 @@ def _plane(signal, k):
 
 def peak_mb():
     """Peak of the resident memory since the last call, which starts it anew."""
-    status = Path("/proc/self/status").read_text().split()
+    status = Path("/proc/self/status").read_text(encoding="utf-8").split()
     peak = int(status[status.index("VmHWM:") + 1]) / 1024
     Path("/proc/self/clear_refs").write_text("5")
     return round(peak)
@@ -110,7 +110,7 @@ def measure_coils(folder, name, count=4):
 
 
 def acquisition(folder):
-    facts = json.loads((folder / "scan.json").read_text())
+    facts = json.loads((folder / "scan.json").read_text(encoding="utf-8"))
     return Acquisition(voxel_size_mm=VOXEL_SIZE_MM, **facts)
 
 

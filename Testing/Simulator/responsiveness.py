@@ -29,7 +29,7 @@ TICK_MS, LONG_S = 10, 0.15
 
 def memory_mb():
     """Resident memory of this process."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * resource.getpagesize() / 1e6
 
 

@@ -178,7 +178,7 @@ def test_report_and_export_write_what_they_say(stats, slicer, tmp_path, monkeypa
     for name, answer in answers.items():
         monkeypatch.setattr(qt.QFileDialog, name, lambda *_unused, answer=answer: answer)
     stats.ui.reportButton.click()
-    assert "base64," in page.read_text()
+    assert "base64," in page.read_text(encoding="utf-8")
     stats.ui.exportButton.click()
     assert "label of letters" in stats.errors.pop()
     stats.ui.participantLineEdit.text = "07"

@@ -239,12 +239,12 @@ def test_export_writes_bids_derivatives(panel, nodes, tmp_path):
     chi = read(folder / "sub-7_Chimap.nii.gz")
     np.testing.assert_array_equal(chi.stored[0], values(panel.session.node("chi_referenced")))
     np.testing.assert_allclose(chi.geometry.affine, nodes.affine(), atol=1e-5)
-    sidecar = json.loads((folder / "sub-7_Chimap.json").read_text())
+    sidecar = json.loads((folder / "sub-7_Chimap.json").read_text(encoding="utf-8"))
     assert sidecar["Units"] == "ppm"
     assert sidecar["Reference"]
     assert (folder / "sub-7_R2starmap.nii.gz").is_file()
     assert (folder / "sub-7_desc-local_fieldmap.nii.gz").is_file()
-    assert "V-SHARP" in (folder / "sub-7_desc-methods.md").read_text()
+    assert "V-SHARP" in (folder / "sub-7_desc-methods.md").read_text(encoding="utf-8")
     assert (tmp_path / "dataset_description.json").is_file()
     assert "written to" in panel.ui.messageLabel.text
     assert results.export(str(tmp_path), "7") is None

@@ -79,7 +79,7 @@ def values(out, name):
 
 
 def record(out):
-    return json.loads((out / "sub-01/anat/sub-01_desc-provenance.json").read_text())
+    return json.loads((out / "sub-01/anat/sub-01_desc-provenance.json").read_text(encoding="utf-8"))
 
 
 def snapshot(out):
@@ -91,18 +91,20 @@ def test_all_maps_come_with_their_sidecars_and_texts(finished):
     expected = {f"sub-01/anat/sub-01_{name}" for name in expected}
     assert set(tree(finished)) == expected | {"dataset_description.json"}
     for name, unit in MAPS.items():
-        sidecar = json.loads((finished / f"sub-01/anat/sub-01_{name}.json").read_text())
+        sidecar = json.loads(
+            (finished / f"sub-01/anat/sub-01_{name}.json").read_text(encoding="utf-8")
+        )
         assert sidecar["Units"] == unit, name
         assert sidecar["GeneratedBy"][0]["Version"] == __version__
         assert sidecar["Recipe"]["id"] == "fast"
         assert len(sidecar["Sources"]) == 9
-    chi = json.loads((finished / "sub-01/anat/sub-01_Chimap.json").read_text())
+    chi = json.loads((finished / "sub-01/anat/sub-01_Chimap.json").read_text(encoding="utf-8"))
     assert chi["Reference"]
     assert [s["stage"] for s in chi["Recipe"]["steps"]][-1] == "referencing"
     assert chi["Description"] == "Magnetic susceptibility, referenced"
     inside = values(finished, "desc-local_mask") > 0
     assert abs(values(finished, "Chimap")[inside].mean()) < 1e-6
-    description = json.loads((finished / "dataset_description.json").read_text())
+    description = json.loads((finished / "dataset_description.json").read_text(encoding="utf-8"))
     assert description["DatasetType"] == "derivative"
 
 
@@ -123,7 +125,7 @@ def test_the_maps_lie_on_the_grid_of_the_input_and_follow_the_truth(data, finish
 
 
 def test_methods_and_provenance_tell_what_was_done(finished):
-    text = (finished / "sub-01/anat/sub-01_desc-methods.md").read_text()
+    text = (finished / "sub-01/anat/sub-01_desc-methods.md").read_text(encoding="utf-8")
     for word in ("TE1:dTE:TEmax = 4:4:16 ms", "V-SHARP", "doi:10.1002/mrm.30006", "Sign: assumed"):
         assert word in text
     known = record(finished)
@@ -217,7 +219,7 @@ def test_a_broken_run_is_done_again(data, out, capsys, damage):
     elif damage == "cut map":
         chi.write_bytes(chi.read_bytes()[:999])
     else:
-        provenance.write_text(provenance.read_text()[:500])
+        provenance.write_text(provenance.read_text(encoding="utf-8")[:500])
     (folder / ".sub-01.unfinished-12345678").mkdir()
     assert run(data, out) == 0
     assert "Results of an unfinished run are replaced" in capsys.readouterr().out
@@ -295,7 +297,9 @@ def test_a_field_of_another_tool_enters_the_chain(data, finished, tmp_path, caps
         values(out, "desc-total_fieldmap"), values(finished, "desc-total_fieldmap")
     )
     assert "desc-noise_fieldmap" not in " ".join(tree(out))
-    sidecar = json.loads((out / "sub-01/anat/sub-01_desc-total_fieldmap.json").read_text())
+    sidecar = json.loads(
+        (out / "sub-01/anat/sub-01_desc-total_fieldmap.json").read_text(encoding="utf-8")
+    )
     assert sidecar["GivenBy"] == field.name
     assert run(data, tmp_path / "p", "--total-field", field, "--stop-after", "background") == 0
     assert "Starts from R2* map: what comes before is given" in capsys.readouterr().out
@@ -444,7 +448,7 @@ def test_the_recipe_of_a_run_can_be_run_again(data, out, finished, tmp_path):
 
 def test_changes_of_the_recipe_show_in_the_methods_text(data, tmp_path):
     assert run(data, tmp_path / "o", "--set", "inversion.threshold=0.1") == 0
-    text = (tmp_path / "o/sub-01/anat/sub-01_desc-methods.md").read_text()
+    text = (tmp_path / "o/sub-01/anat/sub-01_desc-methods.md").read_text(encoding="utf-8")
     assert "Fast preview with inversion.threshold=0.1" in text
 
 

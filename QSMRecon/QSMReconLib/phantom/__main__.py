@@ -52,7 +52,7 @@ def main(argv=None):
             args.b0_direction,
             args.coils,
             args.bipolar,
-            progress.part(0, 0.7),
+            progress=progress.part(0, 0.7),
         )
         write_bids(phantom, args.out, progress.part(0.7, 1))
     except QSMError as error:

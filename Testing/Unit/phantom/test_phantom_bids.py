@@ -37,7 +37,7 @@ def test_echoes_are_read_back_with_their_facts(phantom, folder):
         for echo in (1, 2):
             name = anat / f"sub-phantom_echo-{echo}_part-{part}_MEGRE"
             assert np.array_equal(read(f"{name}.nii.gz")[1], images[echo - 1])
-            facts = json.loads(name.with_name(name.name + ".json").read_text())
+            facts = json.loads(name.with_name(name.name + ".json").read_text(encoding="utf-8"))
             assert facts["EchoTime"] == (0.004, 0.010)[echo - 1]
             assert facts["EchoNumber"] == echo
             assert facts["MagneticFieldStrength"] == 3.0
@@ -65,11 +65,16 @@ def test_truth_is_a_derivative_with_units_and_names(phantom, folder):
     ):
         stem = anat / f"sub-phantom_{suffix}"
         assert np.array_equal(read(f"{stem}.nii.gz")[1], phantom.truth[name])
-        assert json.loads(stem.with_name(stem.name + ".json").read_text()).get("Units") == unit
-    rows = (anat / "sub-phantom_dseg.tsv").read_text().splitlines()
+        assert (
+            json.loads(stem.with_name(stem.name + ".json").read_text(encoding="utf-8")).get("Units")
+            == unit
+        )
+    rows = (anat / "sub-phantom_dseg.tsv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "index\tname"
     assert "3\tLeft putamen" in rows
-    kind = json.loads((folder / "derivatives/truth/dataset_description.json").read_text())
+    kind = json.loads(
+        (folder / "derivatives/truth/dataset_description.json").read_text(encoding="utf-8")
+    )
     assert kind["DatasetType"] == "derivative"
 
 
@@ -80,7 +85,7 @@ def test_channels_lie_in_sourcedata(phantom, folder):
 
 
 def test_notices_of_the_maps_go_with_the_data(folder):
-    text = (folder / "README").read_text()
+    text = (folder / "README").read_text(encoding="utf-8")
     assert "McConnell" in text
     assert "CC BY 4.0" in text
 
@@ -103,7 +108,9 @@ def test_an_interrupted_write_leaves_nothing(phantom, tmp_path):
 def test_command_line_writes_the_data_set(tmp_path, capsys):
     arguments = [str(tmp_path / "out"), "--voxel", "8", "--b0", "1.5", "--seed", "2", "--bipolar"]
     assert main(arguments) == 0
-    facts = json.loads(next((tmp_path / "out").rglob("*echo-1_part-phase_MEGRE.json")).read_text())
+    facts = json.loads(
+        next((tmp_path / "out").rglob("*echo-1_part-phase_MEGRE.json")).read_text(encoding="utf-8")
+    )
     assert facts["MagneticFieldStrength"] == 1.5
     assert main(arguments) == 1
     assert "exists already" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def run(folder, *more, chi="sub-1_Chimap.nii.gz", labels="dseg.nii.gz"):
 
 
 def rows(folder):
-    with open(folder / "out" / "table.tsv") as file:
+    with open(folder / "out" / "table.tsv", encoding="utf-8") as file:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
@@ -57,7 +57,7 @@ def test_writes_the_table_with_values_of_the_arrays_and_a_dictionary_of_every_co
     assert float(left["volume_ml"]) == pytest.approx(x.size * 3e-3, rel=1e-6)
     assert int(left["n_voxels"]) == x.size
     assert ("My region", "both") in table
-    dictionary = json.loads((folder / "out" / "table.json").read_text())
+    dictionary = json.loads((folder / "out" / "table.json").read_text(encoding="utf-8"))
     assert set(rows(folder)[0]) <= set(dictionary)
     assert dictionary["mean_ppb"]["Units"] == "ppb"
     assert dictionary["GeneratedBy"][0]["Version"]
@@ -85,7 +85,10 @@ def test_a_map_in_ppb_is_converted_when_its_sidecar_says_so_or_the_user_does(cas
     assert run(folder, "--overwrite", chi="ppb.nii.gz") == 0
     mean = float(rows(folder)[-1]["mean_ppb"])
     assert mean == pytest.approx(1000 * chi[labels == 3].astype(float).mean(), rel=1e-5)
-    assert json.loads((folder / "out" / "table.json").read_text())["Reference"] == "CSF"
+    assert (
+        json.loads((folder / "out" / "table.json").read_text(encoding="utf-8"))["Reference"]
+        == "CSF"
+    )
 
 
 def bad_inputs(folder, chi, labels):
@@ -189,7 +192,7 @@ def test_further_options_reach_the_table(case):
     iron = (float(row["mean_ppb"]) + 10) / 0.5
     assert float(row["iron_mg_per_kg"]) == pytest.approx(iron)
     assert float(row["high_iron_ml"]) < float(row["volume_ml"])
-    dictionary = json.loads((folder / "out" / "table.json").read_text())
+    dictionary = json.loads((folder / "out" / "table.json").read_text(encoding="utf-8"))
     assert dictionary["IronCalibration"]["SlopePpbPerMgPerKg"] == 0.5
     assert dictionary["Reference"] == "mean of Whole brain"
     assert dictionary["ErosionMm"] == 1.2
@@ -224,22 +227,24 @@ def test_auto_hands_over_the_scans_and_writes_labels_that_can_be_used_again(case
     np.testing.assert_allclose(seen["t1"][0], chi + 2, atol=1e-6)
     np.testing.assert_allclose(seen["t1"][1][:3, 3], 0, atol=1e-6)
     assert seen["brain"].sum() == 10 * 18 * 22
-    dictionary = json.loads((folder / "out" / "sub-1_table.json").read_text())
+    dictionary = json.loads((folder / "out" / "sub-1_table.json").read_text(encoding="utf-8"))
     assert dictionary["Segmentation"]["Warnings"] == ["Look at it."]
     assert seen["method"] == "atlas"
-    sidecar = json.loads((folder / "out" / "sub-1_dseg.json").read_text())
+    sidecar = json.loads((folder / "out" / "sub-1_dseg.json").read_text(encoding="utf-8"))
     assert sidecar["Passed"] is False
-    names = (folder / "out" / "sub-1_dseg.tsv").read_text().splitlines()
+    names = (folder / "out" / "sub-1_dseg.tsv").read_text(encoding="utf-8").splitlines()
     assert names[:2] == [
         "index\tname\tabbreviation\tcolor",
         "1\tRight Putamen\tPU_R\t#ec0db0",
     ]
-    assert "Look at it." in report.read_text()
+    assert "Look at it." in report.read_text(encoding="utf-8")
     again = ["--segmentation", str(folder / "out" / "sub-1_dseg.nii.gz")]
     chimap, mask = str(folder / "sub-1_Chimap.nii.gz"), str(folder / "mask.nii.gz")
     other = folder / "again.tsv"
     assert main([chimap, *again, "--mask", mask, "--out", str(other)]) == 0
-    assert other.read_text() == (folder / "out" / "sub-1_table.tsv").read_text()
+    assert other.read_text(encoding="utf-8") == (folder / "out" / "sub-1_table.tsv").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_folder_gets_bids_names_after_the_entities_of_the_map(case):
@@ -256,7 +261,9 @@ def test_a_folder_gets_bids_names_after_the_entities_of_the_map(case):
         "sub-07_ses-b_desc-nuclei_table.json",
         "sub-07_ses-b_desc-nuclei_report.html",
     }
-    about = json.loads((folder / "derivatives" / "dataset_description.json").read_text())
+    about = json.loads(
+        (folder / "derivatives" / "dataset_description.json").read_text(encoding="utf-8")
+    )
     assert about["DatasetType"] == "derivative"
     assert main(command) == 1
     assert main([*command, "--overwrite"]) == 0
@@ -273,7 +280,7 @@ def test_z_scores_against_controls_reach_their_table(case):
     (folder / "controls.tsv").write_text("\n".join(lines))
     options = ("--controls", folder / "controls.tsv", "--age", 50, "--sex", "f")
     assert run(folder, *options) == 0
-    with open(folder / "out" / "table_norm.tsv") as file:
+    with open(folder / "out" / "table_norm.tsv", encoding="utf-8") as file:
         (row,) = csv.DictReader(file, delimiter="\t")
     assert float(row["z"]) < -3
     assert row["n"] == "30"

@@ -80,7 +80,7 @@ def test_the_planted_ball_is_found_and_written(planted):
     t = nifti.read(result.files["stat-t"]).array
     expected = np.sign(t) * -np.log10(p)
     np.testing.assert_allclose(logp[result.mask], expected[result.mask], rtol=1e-4, atol=1e-6)
-    with result.files["cluster_table"].open() as file:
+    with result.files["cluster_table"].open(encoding="utf-8") as file:
         assert float(next(csv.DictReader(file, delimiter="\t"))["volume_mm3"]) == pytest.approx(
             first.volume_mm3
         )
@@ -92,11 +92,11 @@ def test_the_planted_ball_is_found_and_written(planted):
 def test_every_image_and_table_has_a_sidecar_and_the_recipe_makes_it_again(planted, tmp_path):
     result = planted
     sidecar = result.files["stat-effect"].with_name("patient_stat-effect_statmap.json")
-    facts = json.loads(sidecar.read_text())
+    facts = json.loads(sidecar.read_text(encoding="utf-8"))
     assert facts["Units"] == "ppb"
     assert facts["DegreesOfFreedom"] == 10
     assert facts["Notes"] == ["2464 of 2688 voxels have a value in every subject"]
-    recipe = json.loads(result.files["recipe"].read_text())
+    recipe = json.loads(result.files["recipe"].read_text(encoding="utf-8"))
     assert recipe["Contrast"] == {"patient": 1.0, "one": 0.0}
     again = run_voxelwise(
         cohort(tmp_path), recipe["Design"], list(recipe["Contrast"].values()),
