@@ -3,6 +3,7 @@
 import argparse
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from . import __version__
@@ -12,16 +13,17 @@ from .describe import SOFTWARE
 from .errors import InputError, ParameterError, QSMError
 from .files.bids import find_scans, named_scan
 from .files.corrections import CHECKS, Corrections
+from .files.demand import peak_bytes
 from .files.given import IMAGES
 from .files.plan import Request
 from .files.reconstruct import reconstruct
 from .files.sidecar import read_json
+from .many import FAILURE, SUCCESS, Job, add_options, run_all, where_of
 from .presets import PRESET_IDS, preset
-from .progress import Progress
 from .recipe import Recipe
 from .stages import STAGES
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+USAGE = 2
 EPILOG = """
 examples:
   python -m QSMReconLib BIDS OUT participant
@@ -29,6 +31,8 @@ examples:
   python -m QSMReconLib DICOM2NIIX_FOLDER OUT participant --participant-label 01
   python -m QSMReconLib BIDS OUT participant --set inversion.algorithm=tkd inversion.threshold=0.2
   python -m QSMReconLib BIDS OUT participant --mask brain.nii.gz --stop-after fieldfit
+  python -m QSMReconLib BIDS OUT participant --workers 4
+  python -m QSMReconLib BIDS OUT participant --scheduler tcp://10.0.0.1:8786
   python -m QSMReconLib list
   python -m QSMReconLib describe tv
 """
@@ -91,6 +95,7 @@ def parser():
     g.add_argument("--echoes", nargs="+", type=int, default=[], metavar="N", help="use only these")
     g.add_argument("--accept", nargs="+", default=[], choices=CHECKS, help="overrule a check")
     g = p.add_argument_group("running")
+    add_options(g)
     g.add_argument("--force", "--overwrite", action="store_true", help="replace other results")
     g.add_argument("--quiet", action="store_true", help="print errors only")
     g.add_argument("--debug", action="store_true", help="print tracebacks of errors")
@@ -103,18 +108,21 @@ def main(argv=None):
     try:
         if argv[:1] == ["list"] and len(argv) == 1:
             print(listing())
-            return DONE
+            return SUCCESS
         if argv[:1] == ["describe"] and len(argv) == 2:
             print(describe(argv[1]))
-            return DONE
+            return SUCCESS
         args = parser().parse_args(argv)
+        where = where_of(args)
         request, scans = _request(args), _scans(args)
     except QSMError as error:
         if "--debug" in argv:
             raise
         print(f"error: {error}", file=sys.stderr)
-        return USAGE if isinstance(error, ParameterError) else FAILED
-    return _run_all(scans, args, request)
+        return USAGE if isinstance(error, ParameterError) else FAILURE
+    jobs = [Job(files.prefix, files, peak_bytes(files)) for files in scans]
+    work = partial(_reconstruct, out=args.out, request=request)
+    return run_all(work, jobs, args.out, Console(args.quiet), where, debug=args.debug)
 
 
 def _option(image_name):
@@ -179,35 +187,5 @@ def _scans(args):
     return scans
 
 
-def _run_all(scans, args, request):
-    """One scan after the other; one that fails does not stop the rest."""
-    failed = []
-    for files in scans:
-        console = Console(args.quiet)
-        console.title(files.prefix)
-        try:
-            written = reconstruct(
-                files, args.out, request, tell=console.tell, progress=Progress(console.report)
-            )
-            console.finish(written)
-        except KeyboardInterrupt:
-            console.line_end()
-            print(f"error: {files.prefix}: interrupted, nothing was written", file=sys.stderr)
-            return INTERRUPTED
-        except (QSMError, OSError, MemoryError) as error:
-            console.line_end()
-            if args.debug:
-                raise
-            failed.append(files.prefix)
-            print(f"error: {_with_prefix(files.prefix, error)}", file=sys.stderr)
-    if failed and len(scans) > 1:
-        print(
-            f"error: {len(failed)} of {len(scans)} scans failed: {', '.join(failed)}",
-            file=sys.stderr,
-        )
-    return FAILED if failed else DONE
-
-
-def _with_prefix(prefix, error):
-    text = str(error) or type(error).__name__
-    return text if text.startswith(prefix) else f"{prefix}: {text}"
+def _reconstruct(files, out, request, tell, progress):
+    return reconstruct(files, out, request, tell=tell, progress=progress)

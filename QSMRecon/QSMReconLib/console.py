@@ -48,6 +48,26 @@ class Console:
         if written:
             self._print(f"  {len(written)} files in {written[0].parent}")
 
+    def count(self, done, total, ended, left_s):
+        """How one of many subjects ended, and how far all of them are."""
+        self.line_end()
+        remaining = f", about {duration(left_s)} left" if done < total else ""
+        self._print(
+            f"  [{done}/{total}] {ended.name} {ended.status}, {duration(ended.seconds)}{remaining}"
+        )
+
+    def error(self, text):
+        """What went wrong, quiet or not."""
+        self.line_end()
+        print(f"error: {text}", file=sys.stderr, flush=True)
+
     def _print(self, text):
         if not self.quiet:
             print(text, flush=True)
+
+
+def duration(seconds):
+    """A time in words, such as ``41 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

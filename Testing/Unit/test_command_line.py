@@ -341,7 +341,7 @@ def test_a_failing_subject_does_not_stop_the_others(tmp_path, capsys):
     assert "no magnitude was found" in errors
     assert lines[-1] == "error: 2 of 4 scans failed: sub-02, sub-04"
     names = {Path(name).parts[0] for name in tree(tmp_path / "o")}
-    assert names == {"dataset_description.json", "sub-01", "sub-03"}
+    assert names == {".bidsignore", "dataset_description.json", "logs", "sub-01", "sub-03"}
     assert "Traceback" not in errors + printed
 
 

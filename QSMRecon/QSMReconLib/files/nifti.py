@@ -75,6 +75,19 @@ def read(path):
         raise InputError(f"{path}: cannot be read ({error}); copy or export it again") from None
 
 
+def read_shape(path):
+    """(volumes, k, j, i) of a NIfTI file from its header alone, or InputError naming it."""
+    opened = gzip.open if str(path).endswith(".gz") else open
+    try:
+        with opened(path, "rb") as file:
+            content = file.read(HEADER.itemsize)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read ({error}); copy or export it again") from None
+    dim = _header(Path(path), content)[0]["dim"]
+    shape = [int(n) for n in dim[1 : dim[0] + 1]] + [1] * (3 - int(dim[0]))
+    return int(np.prod(shape[3:])), *shape[2::-1]
+
+
 def write(path, array, geometry, *, description="", window=None):
     """Write ``array``, (k, j, i) or (volume, k, j, i), as NIfTI-1 on ``geometry``.
 

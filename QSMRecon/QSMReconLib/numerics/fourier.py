@@ -5,7 +5,17 @@ import os
 import numpy as np
 from scipy import fft
 
-WORKERS = os.cpu_count() or 1
+
+def _threads():
+    """OMP_NUM_THREADS, by which clusters share a computer out, else the cores that may be used."""
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    if stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
+WORKERS = _threads()
 """Threads per FFT; results do not depend on it."""
 
 

@@ -1,0 +1,30 @@
+"""How much memory the reconstruction of a scan is expected to take, before anything is read."""
+
+from math import prod
+
+from ..errors import InputError
+from .nifti import is_nifti, read_shape
+
+PROCESS_BYTES = 350e6
+VOXEL_BYTES, ECHO_BYTES = 130, 12
+"""Peak of a process without a scan, and what a voxel adds: once, and for each echo.
+
+The scan itself takes 8 bytes for each echo; the rest was measured, see Docs/many.md."""
+
+
+def peak_bytes(files):
+    """Expected peak memory of one scan; the process alone if its files cannot be understood.
+
+    Parameters
+    ----------
+    files : ScanFiles
+    """
+    paths = next((part for part in files.images.values() if part), {}).values()
+    try:
+        shapes = [read_shape(path) for path in paths if is_nifti(path)]
+    except InputError:
+        shapes = []
+    if not shapes:
+        return int(PROCESS_BYTES)
+    voxels, echoes = prod(shapes[0][1:]), sum(shape[0] for shape in shapes)
+    return int(PROCESS_BYTES + voxels * (VOXEL_BYTES + ECHO_BYTES * echoes))
