@@ -1,4 +1,4 @@
-"""Classic DICOM slices of a gradient-echo scan -> NIfTI files with sidecars, named after BIDS."""
+"""DICOM of a gradient-echo scan -> NIfTI files with sidecars, named after BIDS."""
 
 import json
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from . import enhanced
 from .geometry import Geometry
 from .nifti import write
 
@@ -39,7 +40,7 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 @dataclass(frozen=True)
 class Slice:
-    """One file: where it lies and what its header says."""
+    """Where it lies and what its header says; ``frame`` is set where a file holds several."""
 
     path: Path
     series: tuple
@@ -47,6 +48,7 @@ class Slice:
     orientation: tuple
     height_mm: float
     facts: dict
+    frame: enhanced.Frame | None = None
 
 
 def files_in(folder):
@@ -67,9 +69,7 @@ def convert(paths, out, label, progress=lambda fraction: None):
     slices = []
     for n, path in enumerate(paths):
         progress(0.5 * n / len(paths))
-        found = _slice(path)
-        if found is not None:
-            slices.append(found)
+        slices += _slices(path, lambda part, n=n: progress(0.5 * (n + part) / len(paths)))
     volumes = {}
     for s in slices:
         volumes.setdefault((s.series, s.part, s.facts["EchoTime"], s.orientation), []).append(s)
@@ -81,14 +81,17 @@ def convert(paths, out, label, progress=lambda fraction: None):
     label = re.sub(r"[^A-Za-z0-9]", "", label) or "dicom"
     folder = Path(out) / f"sub-{label}" / "anat"
     folder.mkdir(parents=True)
-    for n, (prefix, part, echo, members) in enumerate(_named(volumes)):
-        progress(0.5 + 0.5 * n / len(volumes))
-        start = f"sub-{label}_{prefix}_echo-{echo}_part-{part}_MEGRE"
-        _write(folder, start, sorted(members, key=lambda s: s.height_mm))
+    try:
+        for n, (prefix, part, echo, members) in enumerate(_named(volumes)):
+            progress(0.5 + 0.5 * n / len(volumes))
+            start = f"sub-{label}_{prefix}_echo-{echo}_part-{part}_MEGRE"
+            _write(folder, start, sorted(members, key=lambda s: s.height_mm))
+    finally:
+        enhanced.forget()
 
 
-def _slice(path):
-    """Header of one file; None if it is no image with a part and an echo time."""
+def _slices(path, progress):
+    """What one file holds; nothing if it is no image with a part and an echo time."""
     import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
@@ -98,31 +101,48 @@ def _slice(path):
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        return None
+        return []
 
     def text(tag):
         return reader.GetMetaData(tag).strip() if reader.HasMetaDataKey(tag) else ""
 
-    if float(text("0028|0008") or 1) > 1:
-        raise InputError(
-            f"{path.name}: several slices in one DICOM file (enhanced DICOM) are not read here; "
-            "convert the scan with dcm2niix and load the NIfTI files"
-        )
-    values = text("0008|0008").upper().split("\\")[2:]
-    part = next((PARTS[v] for v in values if v in PARTS), GE_PARTS.get(text("0043|102f")))
+    texts = {k: text(tag) for k, tag in TEXTS.items() if text(tag)}
+    number = text("0020|0011")
+    series = (int(number) if number.isdigit() else 0, text("0020|000e"))
+    if text("0008|0016").rstrip("\0") == enhanced.SOP_CLASS or float(text("0028|0008") or 1) > 1:
+        found = [_of_frame(path, f, series, texts) for f in enhanced.frames(path, progress)]
+        return [s for s in found if s is not None]
+    part = _part(text("0008|0008").upper().split("\\")[2:], text("0043|102f"))
     try:
         facts = {k: float(text(tag)) * scale for k, (tag, scale) in NUMBERS.items() if text(tag)}
         axes = [float(v) for v in text("0020|0037").split("\\")]
         position = [float(v) for v in text("0020|0032").split("\\")]
-        series = (int(text("0020|0011") or 0), text("0020|000e"))
     except ValueError:
-        return None
+        return []
     if part is None or not facts.get("EchoTime") or len(axes) != 6 or len(position) != 3:
+        return []
+    return [Slice(path, series, part, *_place(axes, position), facts | texts)]
+
+
+def _of_frame(path, frame, series, texts):
+    """Slice of a frame; None if it is no image with a part and an echo time."""
+    part = _part(frame.words)
+    if part is None or not frame.facts.get("EchoTime"):
         return None
-    facts |= {k: text(tag) for k, tag in TEXTS.items() if text(tag)}
+    place = _place(frame.axes, frame.position)
+    series = (*series, *map(str, frame.repetition))
+    return Slice(path, series, part, *place, frame.facts | texts, frame)
+
+
+def _part(words, ge=""):
+    """``part`` of the BIDS name, None if the header does not say it."""
+    return next((PARTS[w] for w in words if w in PARTS), GE_PARTS.get(ge))
+
+
+def _place(axes, position):
+    """(orientation, height along the normal in mm)."""
     height_mm = float(np.dot(np.cross(axes[:3], axes[3:]), position))
-    orientation = tuple(np.round(axes, 4).tolist())
-    return Slice(path, series, part, orientation, height_mm, facts)
+    return tuple(np.round(axes, 4).tolist()), height_mm
 
 
 def _named(volumes):
@@ -146,25 +166,33 @@ def _named(volumes):
 
 def _write(folder, start, slices):
     """One volume with its sidecar."""
-    import SimpleITK as sitk
-
     gaps = np.diff([s.height_mm for s in slices])
     if gaps.size and not np.allclose(gaps, gaps[0], atol=0.05 * abs(gaps[0]) + 1e-3):
         raise InputError(
             f"{slices[0].path.parent}: slices are missing or doubled in "
             f"{slices[0].facts.get('SeriesDescription', 'a series')}; copy the complete series"
         )
+    array, to_lps = _voxels(slices)
+    affine = np.eye(4)
+    affine[:3] = LPS_TO_RAS @ to_lps[:3]
+    write(
+        folder / f"{start}.nii.gz",
+        array.astype(np.float32, copy=False),
+        Geometry.from_affine(array.shape, affine),
+    )
+    (folder / f"{start}.json").write_text(json.dumps(slices[0].facts), encoding="utf-8")
+
+
+def _voxels(slices):
+    """Voxels (K, J, I) and the affine to LPS of slices in their order."""
+    if slices[0].frame is not None:
+        return enhanced.volume([(s.path, s.frame) for s in slices])
+    import SimpleITK as sitk
+
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([str(s.path) for s in slices])
     image = reader.Execute()
     affine = np.eye(4)
-    axes = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-    affine[:3, :3] = LPS_TO_RAS @ axes
-    affine[:3, 3] = LPS_TO_RAS @ image.GetOrigin()
-    array = sitk.GetArrayFromImage(image)
-    write(
-        folder / f"{start}.nii.gz",
-        array.astype(np.float32),
-        Geometry.from_affine(array.shape, affine),
-    )
-    (folder / f"{start}.json").write_text(json.dumps(slices[0].facts), encoding="utf-8")
+    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return sitk.GetArrayFromImage(image), affine
