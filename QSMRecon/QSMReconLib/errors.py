@@ -20,5 +20,13 @@ class ParameterError(QSMError, ValueError):
     """A parameter is unknown, of the wrong type or outside its declared range."""
 
 
+class MissingPackage(ParameterError):
+    """The chosen method needs a Python package that is not installed; ``package`` names it."""
+
+    def __init__(self, message, package):
+        super().__init__(message)
+        self.package = package
+
+
 class Cancelled(QSMError):
     """The user cancelled; no output was written."""

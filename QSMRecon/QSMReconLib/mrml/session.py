@@ -8,8 +8,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..errors import Cancelled, QSMError
-from . import outputs, worker
+from ..errors import Cancelled, MissingPackage, QSMError
+from . import outputs, packages, worker
 from .parameters import IMAGES, attribute
 from .setup import Setup
 from .widgets import WheelGuard, guard_wheel
@@ -132,12 +132,25 @@ class Session:
         except Cancelled as error:
             self.log(_("{title} cancelled").format(title=title))
             self.message(str(error) if "scene" in str(error) else _("Cancelled."))
+        except MissingPackage as error:
+            self._offer(error, title)
         except Exception as error:
             self.fail(error)
         finally:
             self._cancel, self.running = None, ""
             self.changed()
         return None
+
+    def _offer(self, error, title):
+        """Install what a method needs, if the user agrees; the user then runs it again."""
+        self.log(str(error))
+        try:
+            packages.install(error.package, title)
+        except QSMError as refused:
+            self.fail(type(error)(f"{error} {refused}", error.package))
+            return
+        self.message(_("{package} is installed now; start the run again.").format(
+            package=error.package))  # fmt: skip
 
     def finish(self, nodes):
         """Take the output nodes of a run over into the panel and show them."""

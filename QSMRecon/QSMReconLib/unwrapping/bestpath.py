@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..errors import ParameterError
+from ..errors import MissingPackage
 from ..numerics.phase import nearest_turns
 from ..numerics.unwrapping import UnwrapParams, unwrap_echoes
 from ..stage import Algorithm
@@ -66,10 +66,11 @@ def _unwrap_phase():
     try:
         from skimage.restoration import unwrap_phase
     except ImportError:
-        raise ParameterError(
+        raise MissingPackage(
             "Phase unwrapping: Best path needs the Python package scikit-image, which is not "
             "installed. Install it with 'pip install scikit-image' (in Slicer's Python console: "
-            "slicer.util.pip_install('scikit-image')), or choose ROMEO."
+            "slicer.util.pip_install('scikit-image')), or choose ROMEO.",
+            "scikit-image",
         ) from None
     return unwrap_phase
 

@@ -1,6 +1,7 @@
 """Packages that are installed on demand, after Slicer has asked the user."""
 
 from QSMReconLib.errors import InputError
+from QSMReconLib.mrml.packages import install
 
 from ..atlas.syn import PACKAGE, ants_module
 from ..pictures import figure_classes
@@ -20,10 +21,5 @@ def _ensure(package, find):
     try:
         return find()
     except InputError:
-        from slicer import packaging
-
-        try:
-            packaging.pip_ensure(package, requester="QSMStats")
-        except Exception as error:
-            raise InputError(f"{package} was not installed: {error}") from error
+        install(package, "QSM Statistics")
         return find()
