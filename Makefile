@@ -6,7 +6,7 @@ RUN = $(VENV)/bin/python
 export QT_QPA_PLATFORM = offscreen
 export MPLBACKEND = Agg
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint bench pictures clean
 
 # One stamp per set of requirements: the demo installs less than the tests.
 $(VENV)/%.installed: Testing/requirements-%.txt Testing/setup.sh
@@ -30,6 +30,11 @@ lint: $(VENV)/test.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/codespell
+
+# the pictures of the panels and of the maps in Docs/screenshots, and the pages of the stages
+pictures: $(VENV)/test.installed
+	$(RUN) Testing/make_docs.py
+	$(RUN) Testing/Simulator/screenshots.py $(ARGS)
 
 bench: $(VENV)/demo.installed
 	$(RUN) Testing/Benchmarks/run.py $(ARGS)

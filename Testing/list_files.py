@@ -1,4 +1,5 @@
-"""Write the file lists of both modules' CMakeLists.txt from the files that git tracks.
+"""Write the file lists of both modules' CMakeLists.txt from the files that git tracks
+or would add.
 
 Slicer packages only what is listed. Run after adding or removing a file.
 """
@@ -13,9 +14,10 @@ LEFT_OUT = re.compile(r"CMakeLists\.txt$|^Resources/Atlas/build_atlas\.py$")
 
 def tracked(module):
     """Files of a module, relative to its folder, sorted as the lists are."""
-    command = ["git", "-C", str(ROOT / module), "ls-files", "--cached", "--", "."]
+    which = ("--cached", "--others", "--exclude-standard")
+    command = ["git", "-C", str(ROOT / module), "ls-files", *which, "--", "."]
     names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    return sorted(n for n in names if not LEFT_OUT.search(n) and (ROOT / module / n).exists())
+    return sorted(n for n in set(names) if not LEFT_OUT.search(n) and (ROOT / module / n).exists())
 
 
 def write_lists(module):

@@ -17,6 +17,9 @@ WIDTHS = {"panel": 480, "panel-narrow": 400}
 VIEW, GAP, TITLE, LEGEND = 320, 6, 28, 80
 """Sizes of the pictures of maps in pixels."""
 
+RUNNING = 500
+"""Thousandths of the run that are done when the picture of a run is taken."""
+
 
 def clipped_texts(root):
     """Widgets below ``root`` that are visible but too small for their text."""
@@ -101,39 +104,93 @@ def _draw_legend(painter, node, legend, left):
         painter.drawText(left + 24, int(y) + 5, legend.GetLabelFormat() % (value + 0.0))
 
 
+def load_sample(slicer, ui, voxel_mm):
+    """Load the sample head with the button and wait until it is understood."""
+    from QSMReconLib.mrml import loading
+
+    before, loading.SAMPLE_VOXEL_MM = loading.SAMPLE_VOXEL_MM, voxel_mm
+    ui.sampleButton.click()
+    loading.SAMPLE_VOXEL_MM = before
+    while ui.factsLabel.text.startswith(("Looking", "Choose")):
+        slicer.app.processEvents()
+
+
+def while_running(slicer, widget, path):
+    """Run, and take a picture of the panel when the remaining time is known."""
+    import qt
+
+    ui, panel, timer = widget.ui, widget.parent, qt.QTimer()
+    timer.setInterval(20)
+    ui.logCollapsibleButton.collapsed = False
+
+    def look():
+        if ui.progressBar.value >= RUNNING and not path.exists():
+            grab(slicer, panel, WIDTHS["panel"], path)
+
+    path.unlink(missing_ok=True)
+    timer.connect("timeout()", look)
+    timer.start()
+    ui.runButton.click()
+    timer.stop()
+    ui.logCollapsibleButton.collapsed = True
+    return path
+
+
+def stage_pictures(slicer, widget, folder):
+    """One picture of each stage, with a result in the scene."""
+    widget.ui.stagesCollapsibleButton.collapsed = False
+    for part in widget.stagePanels:
+        part.button.collapsed = False
+        grab(slicer, widget.parent, WIDTHS["panel"])
+        path = folder / f"{part.spec.id}.png"
+        part.button.grab().save(str(path))
+        part.button.collapsed = True
+        yield path
+    widget.ui.stagesCollapsibleButton.collapsed = True
+
+
+def stats_picture(slicer, chi, segments, path):
+    """The statistics panel with the table of the sample head."""
+    import simulator
+
+    widget = simulator.open_module("QSMStats")
+    widget.ui.mapSelector.setCurrentNode(chi)
+    widget.ui.segmentationSelector.setCurrentNode(segments)
+    widget.ui.measureButton.click()
+    grab(slicer, widget.parent, WIDTHS["panel"], path)
+    widget.parent.hide()
+    simulator.close_module("QSMStats")
+    return path
+
+
 def make(folder, voxel_mm, preset="consensus2024"):
-    """Walk through the panel on the sample head and take all pictures; returns their paths."""
+    """Walk through the panels on the sample head and take all pictures; returns their paths."""
     import simulator
 
     slicer = simulator.start()
-    if not hasattr(slicer.modules, "qsmrecon"):
-        simulator.load_module(ROOT / "QSMRecon" / "QSMRecon.py")
+    for name in ("QSMRecon", "QSMStats"):
+        if not hasattr(slicer.modules, name.lower()):
+            simulator.load_module(ROOT / name / f"{name}.py")
     widget = simulator.open_module("QSMRecon")
     ui, session, panel = widget.ui, widget.session, widget.parent
-    from QSMReconLib.mrml import loading
-
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    loading.SAMPLE_VOXEL_MM = voxel_mm
-    ui.sampleButton.click()
-    while ui.factsLabel.text.startswith(("Looking", "Choose")):
-        slicer.app.processEvents()
+    load_sample(slicer, ui, 2 * voxel_mm)
+    ui.factsGroupBox.collapsed = False
+    grab(slicer, panel, WIDTHS["panel"])
+    paths = [folder / "facts.png"]
+    ui.scanCollapsibleButton.grab().save(str(paths[-1]))
+    ui.factsGroupBox.collapsed = True
+    slicer.mrmlScene.Clear()
+    load_sample(slicer, ui, voxel_mm)
     ui.presetComboBox.setCurrentIndex(ui.presetComboBox.findData(preset))
-    ui.runButton.click()
+    paths.append(while_running(slicer, widget, folder / "running.png"))
     grab(slicer, panel, WIDTHS["panel"])
     ui.assessButton.click()
-    paths = []
     for name, width in WIDTHS.items():
         paths.append(folder / f"{name}.png")
         grab(slicer, panel, width, paths[-1])
-    ui.stagesCollapsibleButton.collapsed = False
-    for part in widget.stagePanels:
-        part.button.collapsed = False
-        grab(slicer, panel, WIDTHS["panel"])
-        paths.append(folder / f"{part.spec.id}.png")
-        part.button.grab().save(str(paths[-1]))
-        part.button.collapsed = True
-    ui.stagesCollapsibleButton.collapsed = True
+    paths += stage_pictures(slicer, widget, folder)
     for group in (ui.qualityGroupBox, ui.methodsGroupBox):
         group.collapsed = False
     grab(slicer, panel, WIDTHS["panel"])
@@ -141,10 +198,17 @@ def make(folder, voxel_mm, preset="consensus2024"):
     ui.resultsCollapsibleButton.grab().save(str(paths[-1]))
     for group in (ui.qualityGroupBox, ui.methodsGroupBox):
         group.collapsed = True
-    for name in ("chi_referenced", "local_field"):
-        paths.append(folder / f"maps-{name.replace('_', '-')}.png")
-        maps(slicer, session.node(name), paths[-1])
     panel.hide()
+    chi = session.node("chi_referenced")
+    for node, name in (
+        (chi, "chi-referenced"),
+        (session.node("local_field"), "local-field"),
+        (slicer.util.getNode("Residual field"), "residual-field"),
+    ):
+        paths.append(folder / f"maps-{name}.png")
+        maps(slicer, node, paths[-1])
+    segments = slicer.util.getNode("Sample head structures")
+    paths.append(stats_picture(slicer, chi, segments, folder / "stats.png"))
     return paths
 
 

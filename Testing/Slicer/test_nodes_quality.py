@@ -85,12 +85,26 @@ def test_the_picture_shows_the_patient_as_radiologists_look(quality):
     mask = np.ones(chi.shape, bool)
     chi[:, 1, 2] = 0.1
     head_first = np.diag([-1.0, -1.0, 1.0, 1.0])
-    left = quality.picture(chi, chi, mask, head_first, zoom=1)[:, :10, 0]
+    left = quality.picture(chi, chi, mask, head_first, 1.0, zoom=1)[:, :10, 0]
     row, column = np.unravel_index(np.argmax(np.where(edge_free(left), left, 0)), left.shape)
     assert (row, column) == (1, 2)
-    flipped = quality.picture(chi, chi, mask, np.eye(4), zoom=1)[:, :10, 0]
+    flipped = quality.picture(chi, chi, mask, np.eye(4), 1.0, zoom=1)[:, :10, 0]
     row, column = np.unravel_index(np.argmax(np.where(edge_free(flipped), flipped, 0)), (8, 10))
     assert (row, column) == (6, 7)
+
+
+def test_the_colours_of_the_residual_end_at_the_stated_field(quality):
+    residual = np.linspace(-2, 2, 6 * 8 * 10).reshape(6, 8, 10).astype("f4")
+    mask = np.ones(residual.shape, bool)
+    assert quality.residual_window(residual, mask) == pytest.approx(1.98, abs=0.03)
+    shown = quality.picture(residual, residual, mask, np.diag([-1.0, -1, 1, 1]), 1.0, zoom=1)
+    middle = residual[2]
+    right = shown[:, 10:].astype(int)
+    assert (right[middle >= 1] == (255, 0, 0)).all()
+    assert (right[middle <= -1] == (0, 0, 255)).all()
+    weak = np.abs(middle) < 1
+    expected = 255 * (1 - np.abs(middle[weak]))
+    np.testing.assert_allclose(right[weak, 1], expected, atol=1)
 
 
 def edge_free(picture):

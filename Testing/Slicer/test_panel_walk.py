@@ -266,8 +266,37 @@ def test_quality_in_words_and_as_a_picture(panel, nodes):
     assert "% of the brain mask" in text
     assert "Streak index" in text
     assert panel.ui.qualityPicture.pixmap.width() > 100
+    check_residual(panel)
+    count = panel.slicer.mrmlScene.GetNumberOfNodes()
+    panel.ui.assessButton.click()
+    assert panel.slicer.mrmlScene.GetNumberOfNodes() == count
     panel.ui.runButton.click()
     assert "assess them again" in panel.ui.qualityLabel.text
+
+
+def check_residual(panel):
+    """The residual in the scene is the local field without that of the map, from the formula."""
+    slicer = panel.slicer
+    residual, chi = slicer.util.getNode("Residual field"), panel.session.node("chi")
+    mask = values(panel.session.node("local_mask")) != 0
+    padded = np.zeros([2 * n for n in mask.shape])
+    padded[tuple(slice(n) for n in mask.shape)] = values(chi)
+    k = np.meshgrid(*[np.fft.fftfreq(n, 0.002) for n in padded.shape], indexing="ij")
+    square = k[0] ** 2 + k[1] ** 2 + k[2] ** 2
+    dipole = 1 / 3 - k[0] ** 2 / np.where(square > 0, square, np.inf)
+    dipole[0, 0, 0] = 0
+    field = np.fft.ifftn(dipole * np.fft.fftn(padded)).real[tuple(map(slice, mask.shape))]
+    difference = values(panel.session.node("local_field")) - 42.577478 * 3 * field
+    difference -= difference[mask].mean()
+    error = (values(residual) - difference)[mask]
+    assert error.std() < 0.1 * difference[mask].std()
+    assert not values(residual)[~mask].any()
+    assert residual.GetVoxelValueUnits().GetCodeValue() == "Hz"
+    shown = residual.GetDisplayNode()
+    assert -shown.GetWindowLevelMin() == shown.GetWindowLevelMax() > 0
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    items = [hierarchy.GetItemByDataNode(n) for n in (residual, chi)]
+    assert len({hierarchy.GetItemParent(i) for i in items}) == 1
 
 
 def test_a_folder_can_be_loaded(panel, nodes, tmp_path, monkeypatch):

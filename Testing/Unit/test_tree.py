@@ -85,3 +85,18 @@ def test_no_file_is_too_long_to_read():
 
 def test_the_pages_of_the_docs_say_what_the_code_says():
     assert make_docs.outdated() == [], "run: python Testing/make_docs.py"
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "Docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_links_of_the_docs_lead_somewhere_and_pictures_are_pictures(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for mark, target in re.findall(r"(!?)\[[^\]]*\]\(([^)#\s]+)[^)]*\)", text):
+        if target.startswith(("http:", "https:")):
+            continue
+        path = page.parent / target
+        assert path.exists(), target
+        if mark:
+            assert path.read_bytes().startswith(b"\x89PNG"), f"{target} is no picture"

@@ -11,7 +11,7 @@ WINDOWS = {
 }
 """Fixed windows by image name, in the unit of the image."""
 
-DIVERGING = ("total_field", "local_field", "unwrapped", "phase_offset")
+DIVERGING = ("total_field", "local_field", "residual_field", "unwrapped", "phase_offset")
 BLUE_RED = "vtkMRMLColorTableNodeFileDivergingBlueRed.txt"
 PERCENTILE = 98
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 
+from ..stage import Image
 from ..stages import STAGES
 from . import display, facts
 from .volumes import fill, node_class, set_unit
@@ -18,6 +19,9 @@ INPUTS = "QSM.Inputs"
 
 REFERENCE = "QSM.{}"
 FOLDER = "QSM {}"
+RESIDUAL = Image("residual_field", "Residual field", "Hz")
+"""Local field minus the field of the map; made by the quality panel, by no stage."""
+
 ECHO_TIME = "echo time"
 
 
@@ -80,6 +84,32 @@ def write(outputs, targets, scan, texts, sources, checksums, folder_name, betwee
                 scene.RemoveNode(scene.GetNodeByID(node_id))
         raise
     return nodes
+
+
+def put_residual(array, chi, affine, low_high):
+    """Put the residual field of a map into its node, beside the map in the same folder."""
+    scene = slicer.mrmlScene
+    role = REFERENCE.format("chi")
+    old = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    node = next(
+        (
+            n
+            for n in old
+            if n.GetAttribute(IMAGE) == RESIDUAL.name and n.GetNodeReference(role) is chi
+        ),
+        None,
+    )
+    made = []
+    if node is None:
+        label = scene.GenerateUniqueName(RESIDUAL.label)
+        node = scene.AddNewNodeByClass(node_class(RESIDUAL), label)
+        made.append(node)
+    fill(node, array, affine, RESIDUAL)
+    display.show_with(node, RESIDUAL, low_high)
+    node.SetAttribute(IMAGE, RESIDUAL.name)
+    node.SetNodeReferenceID(role, chi.GetID())
+    _file([chi, node], made, (), "")
+    return node
 
 
 def _ids(scene):

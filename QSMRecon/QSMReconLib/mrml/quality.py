@@ -93,8 +93,15 @@ def _streak_index(power, kernel, k):
     return float(np.median(in_cone / np.maximum(away, 1e-30)))
 
 
-def picture(chi, residual, local_mask, affine, window_ppm=0.1, zoom=2):
-    """RGB picture (rows, columns, 3) uint8: the map with the mask's outline above the residual.
+def residual_window(residual, local_mask):
+    """Hz at which the colours of the residual end: what 99 % of the voxels stay below."""
+    inside = np.abs(residual[local_mask])
+    high = float(np.percentile(inside, 99)) if inside.size else 0.0
+    return float(f"{high:.2g}") or 1.0
+
+
+def picture(chi, residual, local_mask, affine, window_hz, window_ppm=0.1, zoom=2):
+    """RGB picture (rows, columns, 3) uint8: the map with the mask's outline beside the residual.
 
     The slice through the middle of the mask that lies most across the body axis is shown as
     radiologists look at it: front on top, the patient's right on the left.
@@ -108,8 +115,7 @@ def picture(chi, residual, local_mask, affine, window_ppm=0.1, zoom=2):
     left = np.repeat((255 * grey)[..., None], 3, 2)
     edge = mask2 ^ _eroded(mask2)
     left[edge] = (255, 196, 0)
-    high = float(np.percentile(np.abs(residual2[mask2]), 99)) if mask2.any() else 1.0
-    t = np.clip(residual2 / max(high, 1e-9), -1, 1)
+    t = np.clip(residual2 / window_hz, -1, 1)
     white = 255 * (1 - np.abs(t))
     right = np.stack(
         [white + 255 * np.maximum(t, 0), white, white + 255 * np.maximum(-t, 0)], axis=-1

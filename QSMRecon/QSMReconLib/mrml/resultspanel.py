@@ -17,6 +17,9 @@ from .volumes import affine_ras
 from .widgets import choose, chosen, fill, segment_names, with_segment
 
 SHOWN_FIRST = ("chi_referenced", "chi", "local_field", "total_field", "mask", "r2star")
+WIDEST = 600
+"""Pixels up to which the picture of the quality fills the panel."""
+
 NEEDED = ("chi", "local_field", "local_mask", "mask")
 
 
@@ -188,23 +191,30 @@ class ResultsPanel:
             def work(_progress):
                 arrays = {name: source.prepare() for name, source in sources.items()}
                 found = quality.assess(*[arrays[name] for name in NEEDED], acq)
-                shown = quality.picture(arrays["chi"], found.residual, arrays["local_mask"], affine)
-                return found, shown
+                mask = arrays["local_mask"]
+                high = quality.residual_window(found.residual, mask)
+                shown = quality.picture(arrays["chi"], found.residual, mask, affine, high)
+                return found, high, shown
 
-            return worker.run(work, on_progress, cancel)
+            found, high, shown = worker.run(work, on_progress, cancel)
+            outputs.put_residual(found.residual, nodes["chi"], affine, (-high, high))
+            return found, high, shown
 
         assessed = self.session.run(_("Quality"), action)
         if assessed:
             self._show_quality(*assessed)
 
-    def _show_quality(self, found, image):
+    def _show_quality(self, found, high, image):
         ui = self.session.ui
-        legend = _("Left: susceptibility with the outline of its mask. Right: residual field.")
+        legend = _(
+            "Left: susceptibility (-0.1 to 0.1 ppm) and the outline of its mask. Right: residual "
+            "field, blue -{high:g} to red {high:g} Hz; it is in the scene as '{name}'."
+        ).format(high=high, name=outputs.RESIDUAL.label)
         ui.qualityLabel.text = "<br>".join([*found.lines(), legend])
         path = os.path.join(slicer.app.temporaryPath, "qsm-quality.png")
         write_png(path, image)
         pixmap = qt.QPixmap(path)
-        width = max(200, min(ui.resultsCollapsibleButton.width - 60, pixmap.width()))
+        width = min(max(200, ui.resultsCollapsibleButton.width - 60), WIDEST)
         ui.qualityPicture.setPixmap(pixmap.scaledToWidth(width, qt.Qt.SmoothTransformation))
         self._assessed = tuple(n.GetMTime() for n in self.nodes().values())
         for line in found.lines():

@@ -168,7 +168,7 @@ class ScanPanel:
         self.session.parameters.ownMaskSegment = chosen(self.session.ui.ownMaskSegmentComboBox)
 
     def _on_load_folder(self):
-        title = _("Folder of the scan: BIDS or NIfTI")
+        title = _("Folder of the scan: BIDS, NIfTI or DICOM")
         folder = qt.QFileDialog.getExistingDirectory(self.session.ui.loadFolderButton, title)
         if folder:
             self.load_folder(folder)
