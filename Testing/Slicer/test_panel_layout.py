@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from QSMReconLib.stages import STAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 UI_FILES = sorted(ROOT.glob("QSM*/Resources/UI/*.ui"))
 DEVELOPER_WORDS = (
@@ -106,10 +108,11 @@ def test_every_scene_widget_of_the_file_is_connected_to_the_scene(path):
 def test_the_pictures_of_the_docs_can_be_made(panel, screenshots, tmp_path):
     import qt
 
-    paths = screenshots.make(tmp_path, 5.0, preset="fast")
+    paths = screenshots.make(tmp_path, 3.5, preset="fast")
     assert panel.errors == []
     names = {p.stem for p in paths}
-    assert {"panel", "panel-narrow", "inversion", "results", "maps-chi-referenced"} <= names
+    assert {"panel", "panel-narrow", "running", "facts", "results", "stats"} <= names
+    assert {s.id for s in STAGES if s.algorithms} <= names
     for path in paths:
         image = qt.QImage(str(path))
         assert image.width() >= 300
