@@ -23,6 +23,8 @@ class Acquisition:
     b0_direction : (k, j, i) unit vector of B0 in the array axes; (1, 0, 0) is an axial scan.
     center_frequency_hz : transmitter frequency in Hz where known; converts Hz to ppm.
     readout : "monopolar" or "bipolar" (echoes read in alternating directions).
+    axes_ras : direction in the patient (RAS) of the array axes k, j and i, three unit vectors,
+        where known; only what depends on anatomy asks for it, see :attr:`patient_axes`.
     """
 
     voxel_size_mm: tuple[float, float, float]
@@ -31,10 +33,14 @@ class Acquisition:
     b0_direction: tuple[float, float, float] = (1.0, 0.0, 0.0)
     center_frequency_hz: float | None = None
     readout: str = "monopolar"
+    axes_ras: tuple[tuple[float, float, float], ...] | None = None
 
     def __post_init__(self):
         for name in ("voxel_size_mm", "te_s", "b0_direction"):
             object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
+        if self.axes_ras is not None:
+            rows = tuple(tuple(float(v) for v in axis) for axis in self.axes_ras)
+            object.__setattr__(self, "axes_ras", rows)
         problems = [*self._geometry_problems(), *self._timing_problems(), *self._field_problems()]
         if problems:
             raise InputError.from_problems("Acquisition", problems)
@@ -45,6 +51,10 @@ class Acquisition:
             yield f"voxel size must be three lengths > 0 mm, got {size}"
         if len(direction) != 3 or not abs(np.linalg.norm(direction) - 1) < 1e-3:
             yield f"B0 direction must be a vector of length 1, got {direction}"
+        if self.axes_ras is not None:
+            axes = np.asarray(self.axes_ras)
+            if axes.shape != (3, 3) or not np.abs(axes @ axes.T - np.eye(3)).max() < 1e-2:
+                yield f"patient axes must be three orthogonal unit vectors, got {self.axes_ras}"
 
     def _timing_problems(self):
         te = self.te_s
@@ -85,9 +95,35 @@ class Acquisition:
         return float(np.prod(self.voxel_size_mm)) / 1000
 
     @property
+    def patient_axes(self):
+        """(3, 3): direction in RAS of the array axes k, j and i, one a row.
+
+        Where it is not known, that of an axial scan turned as little as puts B0 upright.
+        """
+        if self.axes_ras is not None:
+            return np.asarray(self.axes_ras)
+        up = np.asarray(self.b0_direction)[::-1]
+        return upright(up).T[::-1]
+
+    @property
     def b0_tilt_deg(self):
         """Angle in degrees between B0 and the nearest axis of the array."""
         return float(np.degrees(np.arccos(min(1.0, np.abs(self.b0_direction).max()))))
+
+
+def upright(direction):
+    """Rotation matrix (3, 3) of the smallest turn that takes a unit vector to (0, 0, 1)."""
+    x, y, z = direction
+    if z < -0.999999:
+        return np.diag([1.0, -1.0, -1.0])
+    cross = np.array([[0, 0, -x], [0, 0, -y], [x, y, 0]])
+    return np.eye(3) + cross + cross @ cross / (1 + z)
+
+
+def axes_from_affine(affine_ras):
+    """Direction in RAS of the array axes k, j and i: ``axes_ras`` of :class:`Acquisition`."""
+    columns = np.asarray(affine_ras, float)[:3, :3]
+    return tuple(tuple(axis) for axis in (columns / np.linalg.norm(columns, axis=0)).T[::-1])
 
 
 def geometry_from_affine(affine_ras):

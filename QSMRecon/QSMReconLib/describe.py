@@ -124,6 +124,7 @@ def provenance(recipe, outcome, acq, sources=(), facts=None):
             "te_s": acq.te_s,
             "center_frequency_hz": acq.center_frequency_hz,
             "readout": acq.readout,
+            "axes_ras": acq.axes_ras,
         },
         "scan": facts or {},
         "sources": [str(s) for s in sources],

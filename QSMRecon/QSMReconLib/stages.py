@@ -12,7 +12,7 @@ from .fieldfit import nonlinear, weightedlinear, weightedmean
 from .inversion import hdqsm, heidi, ilsqr, l1, l2, medi, nltv, rts, tikhonov, tkd, tv, weakharmonic
 from .maps import arlo, clearswi, loglinear, swi
 from .maps import nonlinear as power
-from .masking import magnitude, phasequality
+from .masking import magnitude, network, phasequality
 from .referencing import brain, csf, region
 from .stage import Image, Stage
 from .units import TURN_RAD
@@ -59,7 +59,7 @@ STAGES = (
         "Find the voxels of the brain whose phase can be used.",
         inputs=(MAGNITUDE, PHASE_OPTIONAL),
         outputs=(MASK,),
-        algorithms=(phasequality.ALGORITHM, magnitude.ALGORITHM),
+        algorithms=(phasequality.ALGORITHM, magnitude.ALGORITHM, network.ALGORITHM),
     ),
     Stage(
         "unwrapping",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ..acquisition import Acquisition, geometry_from_affine
+from ..acquisition import Acquisition, axes_from_affine, geometry_from_affine
 from ..errors import InputError
 from ..units import GAMMA_HZ_PER_T
 
@@ -55,7 +55,8 @@ def read_protocol(echoes, sidecars, geometry, corrections, findings):
     if b0_tesla is None:
         return None, order
     try:
-        acquisition = Acquisition(size_mm, b0_tesla, te_s, direction, frequency_hz, readout)
+        axes = axes_from_affine(geometry.affine) if geometry.is_oriented else None
+        acquisition = Acquisition(size_mm, b0_tesla, te_s, direction, frequency_hz, readout, axes)
     except InputError as error:
         first, *listed = str(error).removeprefix("Acquisition: ").split("\n  - ")
         findings.problems += listed or [first]

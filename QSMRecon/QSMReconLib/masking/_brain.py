@@ -29,24 +29,9 @@ VENTRICLES_ML = 60.0
 
 
 @dataclass(frozen=True)
-class BrainParams(Params):
-    """Parameters that all masking algorithms share."""
+class EdgeParams(Params):
+    """Parameters of what is done at the edge of every brain."""
 
-    threshold: float = param(
-        0.5,
-        "Magnitude threshold",
-        "Tissue is brighter than this part of the brain around it; lower keeps more of the edge",
-        range=(0.05, 0.95),
-        decimals=2,
-    )
-    scalp_mm: float = param(
-        6.0,
-        "Cut scalp",
-        "Bridges between brain and scalp up to twice this wide are cut; 0 for a scan without skull",
-        unit="mm",
-        range=(0, 15),
-        decimals=1,
-    )
     fill_holes: bool = param(
         True,
         "Fill holes",
@@ -67,6 +52,32 @@ class BrainParams(Params):
         range=(0, 20),
         decimals=1,
     )
+
+
+@dataclass(frozen=True)
+class TissueParams(Params):
+    """Parameters of the search for the brain in the magnitude."""
+
+    threshold: float = param(
+        0.5,
+        "Magnitude threshold",
+        "Tissue is brighter than this part of the brain around it; lower keeps more of the edge",
+        range=(0.05, 0.95),
+        decimals=2,
+    )
+    scalp_mm: float = param(
+        6.0,
+        "Cut scalp",
+        "Bridges between brain and scalp up to twice this wide are cut; 0 for a scan without skull",
+        unit="mm",
+        range=(0, 15),
+        decimals=1,
+    )
+
+
+@dataclass(frozen=True)
+class BrainParams(EdgeParams, TissueParams):
+    """Parameters of a mask from the magnitude."""
 
 
 class Head:
@@ -158,17 +169,45 @@ def brain_mask(magnitude, acq, params, progress, usable=None):
     box = head.box(allowed)
     tissue = signal[box] > head.fine(np.float32(params.threshold) * head.level, box)
     tissue &= head.fine(allowed, box)
+    progress(0.6)
+
+    def deep():
+        whole = fill_holes(close(head.brain, RIM_MM, head.voxel_size_mm))
+        return head.fine(deeper(whole, RIM_MM, head.voxel_size_mm), box)
+
+    part = progress.part(0.6, 1.0)
+    return with_edge(tissue, deep, box, magnitude, acq, params, part, usable)
+
+
+def with_edge(tissue, deep, box, magnitude, acq, params, progress, usable=None):
+    """Brain mask from its tissue: the edge refined, holes filled, eroded, in one piece.
+
+    Parameters
+    ----------
+    tissue : (k, j, i) bool in the box, overwritten
+    deep : callable() -> (k, j, i) bool, voxels that ``fill_holes`` keeps whatever they look like
+    box : three slices
+    magnitude : (E, K, J, I) float32
+    acq : Acquisition
+    params : EdgeParams
+    progress : Progress
+    usable : callable(box) -> (k, j, i) bool, optional
+        Which voxels of a box can be used.
+
+    Returns
+    -------
+    mask : (K, J, I) bool
+    """
     if usable is not None:
         tissue &= usable(box)
-    progress(0.7)
+    progress(0.25)
     if params.r2star_edge:
         tissue &= ~_fast_decay(magnitude[(slice(None), *box)], tissue, acq, progress)
     if params.fill_holes:
-        whole = fill_holes(close(head.brain, RIM_MM, head.voxel_size_mm))
-        tissue |= head.fine(deeper(whole, RIM_MM, head.voxel_size_mm), box)
-    mask = np.zeros(head.shape, bool)
+        tissue |= deep()
+    mask = np.zeros(magnitude.shape[1:], bool)
     mask[box] = largest_part(tissue)
-    progress(0.9)
+    progress(0.75)
     if params.fill_holes:
         mask = fill_holes(mask)
     mask = deeper(mask, params.erosion_mm, acq.voxel_size_mm)
@@ -184,7 +223,7 @@ def _fast_decay(magnitude, tissue, acq, progress):
         raise ParameterError(
             f"Brain mask: R2* at the edge needs at least 3 echoes, the scan has {len(acq.te_s)}"
         )
-    r2star = arlo(magnitude, tissue, acq, DecayParams(), progress.part(0.7, 0.75, notes={}))
+    r2star = arlo(magnitude, tissue, acq, DecayParams(), progress.part(0.25, 0.4, notes={}))
     low, middle, high = np.percentile(r2star[tissue], (25, 50, 75))
     return r2star > middle + 3 * (high - low)
 

@@ -2,25 +2,14 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..numerics.phase import voxel_quality
-from ..params import param
 from ..stage import Algorithm
 from ._brain import BrainParams, brain_mask
+from ._coherence import QualityParams, coherent
 
 
 @dataclass(frozen=True)
-class PhaseQualityParams(BrainParams):
+class PhaseQualityParams(QualityParams, BrainParams):
     """Parameters of :func:`phasequality`."""
-
-    quality: float = param(
-        0.3,
-        "Phase quality",
-        "Voxels at the edge whose phase is less coherent than this (0 to 1) are left out",
-        range=(0, 1),
-        decimals=2,
-    )
 
 
 def phasequality(magnitude, phase, acq, params, progress):
@@ -33,7 +22,8 @@ def phasequality(magnitude, phase, acq, params, progress):
        together where a ball of 15 mm fits, which cuts the neck, and then one of ``scalp_mm``,
        which cuts the scalp. It grows back to its edge inside the tissue.
     3. On the grid of the scan, voxels of that region are kept that are tissue and whose phase
-       quality, the mean of the ROMEO weights of the six edges of a voxel, exceeds ``quality``.
+       quality, the mean of the ROMEO weights of the six edges of a voxel, exceeds ``quality``, or
+       with ``automatic`` the threshold that separates its histogram best.
     4. With ``fill_holes`` everything deeper than 4 mm belongs to the brain, and holes are closed.
 
     Parameters
@@ -52,16 +42,8 @@ def phasequality(magnitude, phase, acq, params, progress):
     ----------
     .. [1] Hagberg et al., Magn Reson Med 2022;88:2267-2276, doi:10.1002/mrm.29368
     """
-
-    def usable(box):
-        box = (slice(None), *box)
-        echoes = slice(0, 2)
-        quality = voxel_quality(phase[box][echoes], None, acq.te_s[echoes])
-        return quality > np.float32(params.quality)
-
-    if phase is None:
-        progress.note(phase="not given: the mask is made from the magnitude alone")
-    return brain_mask(magnitude, acq, params, progress, usable if phase is not None else None)
+    usable = coherent(phase, acq, params, progress)
+    return brain_mask(magnitude, acq, params, progress, usable)
 
 
 ALGORITHM = Algorithm(

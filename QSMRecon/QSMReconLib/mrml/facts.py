@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from ..acquisition import Acquisition, geometry_from_affine
+from ..acquisition import Acquisition, axes_from_affine, geometry_from_affine
 from ..errors import InputError
 from ..files.nifti import stem
 from .volumes import affine_ras
@@ -170,4 +170,5 @@ def acquisition(volume, facts, *, needs_echoes=True):
         b0_direction=direction,
         center_frequency_hz=facts.get("center_frequency_hz"),
         readout=facts.get("readout", "monopolar"),
+        axes_ras=axes_from_affine(affine),
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..acquisition import Acquisition, geometry_from_affine
+from ..acquisition import Acquisition, axes_from_affine, geometry_from_affine, upright
 from ..errors import InputError
 from ..progress import Progress
 from ..units import GAMMA_HZ_PER_T
@@ -96,6 +96,7 @@ def head(
         direction,
         b0_tesla * GAMMA_HZ_PER_T,
         "bipolar" if bipolar else "monopolar",
+        axes_from_affine(affine),
     )
     body = Head(seed)
     for name, ppm in (changes or {}).items():
@@ -132,21 +133,13 @@ def affine_of(grid, b0_direction):
     if b.shape != (3,) or not np.linalg.norm(b) > 0:
         raise InputError(f"Phantom: the B0 direction must be three numbers, got {b0_direction}")
     b = b / np.linalg.norm(b)
-    if b[2] < -0.999999:
-        turn = np.diag([1.0, -1.0, -1.0])
-    else:
-        half = b + np.array([0.0, 0.0, 1.0])
-        turn = _half_turn(half) @ _half_turn(b)
+    turn = upright(b)
     affine = np.eye(4)
     affine[:3, :3] = turn * np.array(grid.voxel_mm[::-1])
     first = np.array([a[0] for a in grid.axes[::-1]])
     centre = np.array(grid.centre_mm[::-1])
     affine[:3, 3] = centre + turn @ (first - centre)
     return affine
-
-
-def _half_turn(axis):
-    return 2 * np.outer(axis, axis) / (axis @ axis) - np.eye(3)
 
 
 def _receive(signal, grid, bipolar):

@@ -132,10 +132,10 @@ def segment_by_network(chi_ppm, brain, affine_ras, t1, weights=None, atlas=None,
     Parameters are those of :func:`segment_deep_gray_matter`; ``weights`` is the file of the
     network, downloaded without it. Small nuclei and thalamic groups are not among its classes.
     """
-    from .network import load_weights, network_labels
+    from .network import load_network, network_labels
 
     progress, atlas = progress or Progress(), atlas or load_atlas()
-    layers = load_weights(weights)
+    net = load_network(weights)
     chi_ppb, brain = _checked(chi_ppm, brain, None)
     mask = to_image(brain, affine_ras)
     progress(0.0, "aligning the brain with the template")
@@ -146,7 +146,7 @@ def segment_by_network(chi_ppm, brain, affine_ras, t1, weights=None, atlas=None,
     )
     aligned = _aligned_t1(t1, {"map": to_image(chi_ppb, affine_ras)}, mask)
     progress(0.25, "running the network")
-    labels, names = network_labels(aligned, affine, mask, layers, progress.part(0.25, 0.98))
+    labels, names = network_labels(aligned, affine, mask, net, progress.part(0.25, 0.98))
     labels[~brain] = 0
     names = {value: name for value, name in names.items() if (labels == value).any()}
     progress(1.0)
