@@ -1,4 +1,8 @@
-"""Command line: ``python -m QSMStatsLib CHIMAP --segmentation LABELS --out TABLE.tsv``."""
+"""Command line of one map or of a cohort.
+
+``python -m QSMStatsLib CHIMAP --segmentation LABELS --out TABLE.tsv`` measures one map;
+``python -m QSMStatsLib BIDS OUT group`` compares groups (``groups/command.py``).
+"""
 
 import argparse
 import sys
@@ -17,7 +21,8 @@ def parser():
     """The options of the command line."""
     p = argparse.ArgumentParser(
         prog="python -m QSMStatsLib",
-        description="Table of the susceptibility of each structure of a segmentation.",
+        description="Table of the susceptibility of each structure of a segmentation. For many "
+        "persons: python -m QSMStatsLib BIDS OUT group --help",
     )
     p.add_argument("chimap", type=Path, help="susceptibility map (NIfTI or NRRD)")
     p.add_argument("--segmentation", type=Path, help="label volume, on any grid")
@@ -55,6 +60,11 @@ def _show(fraction, text, last=[""]):  # noqa: B006
 
 def main(argv=None):
     """Run the command line; returns the exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv[2:3] == ["group"]:
+        from .groups.command import main as group
+
+        return group(argv)
     args = parser().parse_args(argv)
     try:
         table = make_table(args, Progress(_show if args.auto else None))

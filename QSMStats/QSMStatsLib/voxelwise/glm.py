@@ -118,17 +118,34 @@ def _check_columns(design, contrast, names):
                 f"Design: a group of one subject in {name}; its spread is unknown, so add subjects "
                 "to the group, join it with another or leave the subject out"
             )
+    if found := dependent_column(design, names):
+        name, others = found
+        raise InputError(
+            f"Design: {name} is a combination of {', '.join(others) or 'nothing'}; "
+            "leave one of them out"
+        )
+
+
+def dependent_column(design, names):
+    """``(name, names of the others)`` of a column that the others make up, None if there is none.
+
+    Parameters
+    ----------
+    design : (n, p)
+    names : (p,)
+    """
+    level = np.abs(design).max(axis=0)
     scaled = design / np.where(level > 0, level, 1)
     _, r, order = qr(scaled, mode="economic", pivoting=True)
     size = np.abs(np.diag(r))
     rank = int((size > SMALLEST * size[0]).sum())
-    if rank < len(names):
-        weights = np.linalg.lstsq(scaled[:, order[:rank]], scaled[:, order[rank]], rcond=None)[0]
-        others = [names[order[i]] for i in range(rank) if abs(weights[i]) > 1e-6]
-        raise InputError(
-            f"Design: {names[order[rank]]} is a combination of {', '.join(others) or 'nothing'}; "
-            "leave one of them out"
-        )
+    if rank == len(names):
+        return None
+    if rank == len(size):
+        return names[order[-1]], [names[i] for i in order[:-1]]
+    weights = np.linalg.lstsq(scaled[:, order[:rank]], scaled[:, order[rank]], rcond=None)[0]
+    others = [names[order[i]] for i in range(rank) if abs(weights[i]) > 1e-6]
+    return names[order[rank]], others
 
 
 def residuals(data, model, covariate=None):

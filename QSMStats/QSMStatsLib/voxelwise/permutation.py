@@ -31,6 +31,7 @@ class Inference:
     max_t, max_tfce : largest statistic of each rearrangement
     scheme : "permutation" or "sign flipping"
     arrangements : number of different rearrangements that exist, about
+    p : p of each voxel alone, not corrected; None unless it was asked for
     """
 
     t: np.ndarray
@@ -43,6 +44,7 @@ class Inference:
     max_tfce: np.ndarray | None
     scheme: str
     arrangements: float
+    p: np.ndarray | None = None
 
 
 def permutation_test(
@@ -58,6 +60,7 @@ def permutation_test(
     two_sided=True,
     tfce=None,
     draws=None,
+    each=False,
     progress=None,
 ):
     """Test a contrast in every voxel, corrected for their number by the largest statistic.
@@ -79,6 +82,7 @@ def permutation_test(
     two_sided : test both signs; otherwise effects above zero only
     tfce : callable(t) -> enhanced map, such as a :class:`tfce.Enhancer`
     draws : Draws, instead of count and seed
+    each : give the p of each voxel alone too
     progress : Progress
 
     Returns
@@ -102,8 +106,9 @@ def permutation_test(
         raise ParameterError("Permutations: none asked for; 5000 give a p of 0.05 +- 0.006")
     moved = model.nuisance if draws.sign is not None else _moved(model.nuisance, blocks)
     rows = np.column_stack([model.tested, moved]).astype(fit.data.dtype)
-    max_t, max_tfce = _null(fit, rows, draws, two_sided, tfce, progress)
     size = np.abs if two_sided else np.asarray
+    reached = size(fit.t) if each else None
+    max_t, max_tfce, times = _null(fit, rows, draws, two_sided, tfce, progress, reached)
     observed = None if tfce is None else tfce(fit.t)
     return Inference(
         fit.t,
@@ -116,6 +121,7 @@ def permutation_test(
         max_tfce,
         "permutation" if draws.sign is None else "sign flipping",
         arrangements(rows, blocks, draws.sign is not None),
+        (1 + times) / (1 + len(draws)) if each else None,
     )
 
 
@@ -134,9 +140,10 @@ def _moved(nuisance, blocks):
     return nuisance @ turn[np.count_nonzero(overlap > 1 - 1e-10) :].T
 
 
-def _null(fit, rows, draws, two_sided, tfce, progress):
-    """Largest t and largest TFCE of each rearrangement."""
+def _null(fit, rows, draws, two_sided, tfce, progress, observed=None):
+    """Largest t and TFCE of each rearrangement; how often each voxel reaches ``observed``."""
     count, voxels = len(draws), fit.data.shape[1]
+    reached = None if observed is None else np.zeros(voxels, int)
     max_t, max_tfce = np.full(count, -np.inf), None if tfce is None else np.empty(count)
     maps = None if tfce is None else np.empty((MAPS_AT_ONCE, voxels))
     at_once = MAPS_AT_ONCE if tfce is not None else 8 * MAPS_AT_ONCE
@@ -150,13 +157,17 @@ def _null(fit, rows, draws, two_sided, tfce, progress):
             t = _t_maps(fit, columns, some, here)
             if maps is not None:
                 maps[: len(some), here] = t
-            largest = np.abs(t, out=t).max(axis=1) if two_sided else t.max(axis=1)
+            t = np.abs(t, out=t) if two_sided else t
+            if reached is not None:
+                goal = observed[here] - TIES * np.abs(observed[here])
+                reached[here] += (t >= goal).sum(axis=0)
+            largest = t.max(axis=1)
             np.maximum(max_t[part], largest, out=max_t[part])
         for i in range(len(some) if tfce is not None else 0):
             enhanced = tfce(maps[i])
             max_tfce[start + i] = np.abs(enhanced).max() if two_sided else enhanced.max()
     progress(1.0)
-    return max_t, max_tfce
+    return max_t, max_tfce, reached
 
 
 def _shaped(draws, rows):

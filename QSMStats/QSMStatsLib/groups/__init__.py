@@ -1,0 +1,1 @@
+"""Questions about a cohort by region: models, effect sizes, corrections, pictures, report."""

@@ -1,0 +1,254 @@
+"""From terms such as "age", "age^2", "group:age" to a design matrix, or what is wrong with it."""
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from QSMReconLib.errors import InputError, ParameterError
+
+from ..cohort.columns import is_control, label_of
+from ..voxelwise.glm import dependent_column
+
+PER_STRUCTURE = {
+    "volume": "volume of the structure",
+    "baseline": "first value of the structure",
+}
+"""Terms whose value depends on the structure."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design matrix that says what its columns are.
+
+    Numbers are centred, and so are the categories that are not asked about; the intercept is
+    then the adjusted mean of the reference group at the means of the covariates.
+
+    Attributes
+    ----------
+    index : (k,) scans that have all that is needed
+    matrix : (k, p), the first column is the intercept
+    names : (p,) of the columns
+    terms : {term: tuple of its columns}
+    levels : {category: its levels, the reference first}
+    labels : {category: (k,) level of each scan}
+    missing : {column: number of scans without it}
+    """
+
+    index: np.ndarray
+    matrix: np.ndarray
+    names: tuple
+    terms: dict
+    levels: dict
+    labels: dict
+    missing: dict
+
+    def only(self, keep):
+        """The design of some of its scans, (k,) bool; columns are not centred again."""
+        return replace(
+            self,
+            index=self.index[keep],
+            matrix=self.matrix[keep],
+            labels={name: values[keep] for name, values in self.labels.items()},
+        )
+
+    def with_column(self, name, values):
+        """With one more number for each scan (k,), centred."""
+        column = values - values.mean()
+        return replace(
+            self,
+            matrix=np.column_stack([self.matrix, column]),
+            names=(*self.names, name),
+            terms=self.terms | {name: (len(self.names),)},
+        )
+
+    def counts(self, name):
+        """{level: scans} of a category, the reference first."""
+        return {level: int((self.labels[name] == level).sum()) for level in self.levels[name]}
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A question to the coefficients: ``weights`` (p,), or rows of them for several at once."""
+
+    term: str
+    label: str
+    weights: np.ndarray
+    pair: tuple | None = None
+
+
+def build_design(cohort, tested, covariates=(), *, references=None, per_structure=()):
+    """Design of the terms for the scans of a cohort that have them.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    tested : terms that are asked about
+    covariates : terms that are adjusted for
+    references : {category: level that the others are compared with}; by default the controls, else
+        the first in the alphabet
+    per_structure : terms that are added for each structure later
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    InputError
+        Every problem at once: constant or missing columns, groups of one, collinear terms.
+    """
+    terms = list(dict.fromkeys([*tested, *covariates]))
+    names = list(dict.fromkeys(n for t in terms for n in parts_of(t)))
+    problems = [f"no column {n!r}; have {', '.join(cohort.covariates)}" for n in names
+                if n not in cohort.covariates]  # fmt: skip
+    if problems:
+        raise InputError.from_problems("Design", problems)
+    columns = {n: cohort.covariates[n] for n in names}
+    absent = {n: _absent(c) for n, c in columns.items()}
+    missing = {n: int(a.sum()) for n, a in absent.items() if a.any()}
+    problems += [
+        f"{label_of(n)} is missing for all {len(cohort)} scans; fill it in or leave it out"
+        for n, a in absent.items()
+        if a.all()
+    ]
+    if problems:
+        raise InputError.from_problems("Design", problems)
+    index = np.flatnonzero(~np.any(list(absent.values()), axis=0))
+    columns = {n: c[index] for n, c in columns.items()}
+    asked = {n for t in tested for n in parts_of(t)}
+    problems = list(_column_problems(columns, missing, len(cohort)))
+    if problems:
+        raise InputError.from_problems("Design", problems)
+    levels = {n: _levels(n, c, references or {}) for n, c in columns.items() if _is_text(c)}
+    matrix, titles, places = _matrix(terms, columns, levels, asked)
+    labels = {n: columns[n] for n in levels}
+    design = Design(index, matrix, titles, places, levels, labels, missing)
+    _check_rank(design, len(per_structure))
+    return design
+
+
+def parts_of(term):
+    """Names of the columns in a term.
+
+    >>> parts_of("group:age^2")
+    ['group', 'age']
+    """
+    parts = [re.sub(r"\^[23]$", "", part.strip()) for part in term.split(":")]
+    if not all(re.fullmatch(r"\w+", part) for part in parts):
+        raise ParameterError(f"term {term!r}: write a column, column^2, or two joined by a colon")
+    return parts
+
+
+def _is_text(column):
+    return column.dtype == object
+
+
+def _absent(column):
+    return column == "" if _is_text(column) else ~np.isfinite(column)
+
+
+def _column_problems(columns, missing, total):
+    for name, column in columns.items():
+        lost = f" among the {len(column)} of {total} scans that have all columns" if missing else ""
+        if len(column) == 0:
+            listed = ", ".join(f"{label_of(n)} ({k})" for n, k in missing.items())
+            yield f"no scan has all columns; missing are {listed}; leave a column out"
+            return
+        values, counts = np.unique(column.astype(str) if _is_text(column) else column,
+                                   return_counts=True)  # fmt: skip
+        if len(values) == 1:
+            yield f"{label_of(name)} is {values[0]} for all{lost or ' scans'}; leave it out"
+        elif _is_text(column):
+            for value in values[counts == 1]:
+                yield (
+                    f"{label_of(name)} {value} is a group of one{lost}; leave that scan out, join "
+                    "the group with another, or add scans to it"
+                )
+
+
+def _levels(name, column, references):
+    """Levels in order, the reference first."""
+    found = sorted(set(column))
+    first = references.get(name)
+    if first is not None and first not in found:
+        raise InputError(
+            f"{label_of(name)}: no scan of the reference {first!r}; have {', '.join(found)}"
+        )
+    if first is None:
+        first = next((v for v in found if is_control(v)), found[0])
+    return [first, *(v for v in found if v != first)]
+
+
+def _matrix(terms, columns, levels, asked):
+    matrix, names, places = [np.ones(len(next(iter(columns.values()))))], ["intercept"], {}
+    for term in terms:
+        blocks = [("", matrix[0])]
+        for part in term.split(":"):
+            name = parts_of(part)[0]
+            power = int(part[-1]) if "^" in part else 1
+            blocks = [
+                (f"{title}:{other}".strip(":"), column * more)
+                for title, column in blocks
+                for other, more in _columns_of(name, power, columns[name], levels, name in asked)
+            ]
+        places[term] = tuple(range(len(names), len(names) + len(blocks)))
+        names += [title for title, _ in blocks]
+        matrix += [column for _, column in blocks]
+    return np.column_stack(matrix), tuple(names), places
+
+
+def _columns_of(name, power, column, levels, is_asked):
+    """(title, values) of the columns that a number or a category gives."""
+    if name not in levels:
+        title = name if power == 1 else f"{name}^{power}"
+        return [(title, (column - column.mean()) ** power)]
+    out = []
+    for level in levels[name][1:]:
+        dummy = (column == level).astype(float)
+        out.append((f"{name}[{level}]", dummy if is_asked else dummy - dummy.mean()))
+    return out
+
+
+def _check_rank(design, more):
+    n, p = design.matrix.shape
+    if found := dependent_column(design.matrix, list(design.names)):
+        name, others = found
+        raise InputError(
+            f"Design: {name} is a combination of {', '.join(others)} (collinear); leave one of "
+            "them out"
+        )
+    if n - p - more < 3:
+        raise InputError(
+            f"Design: {n} scans for {p + more} coefficients leave nothing to estimate the spread "
+            "from; leave covariates out or add scans"
+        )
+
+
+def contrasts_of(design, term, all_pairs=False):
+    """The questions of a term: a slope, or differences of levels from the reference.
+
+    Parameters
+    ----------
+    design : Design
+    term : one of its terms
+    all_pairs : compare every level with every other, not only with the reference
+    """
+    places, p = design.terms[term], len(design.names)
+    unit = np.eye(p)
+    if term not in design.levels:
+        return [Contrast(term, design.names[i], unit[i]) for i in places]
+    levels = design.levels[term]
+    vectors = dict(zip(levels, [np.zeros(p), *unit[list(places)]], strict=True))
+    pairs = [(b, levels[0]) for b in levels[1:]]
+    if all_pairs:
+        pairs += [(b, a) for i, a in enumerate(levels[1:], 1) for b in levels[i + 1 :]]
+    return [Contrast(term, f"{b} - {a}", vectors[b] - vectors[a], (b, a)) for b, a in pairs]
+
+
+def omnibus_of(design, term):
+    """All coefficients of a term at once, None if there is only one."""
+    places = design.terms[term]
+    if len(places) < 2:
+        return None
+    return Contrast(term, f"any {label_of(term)}", np.eye(len(design.names))[list(places)])

@@ -1,0 +1,190 @@
+"""One page about a group analysis: who was in, what was asked, what was found, how."""
+
+import base64
+import html
+
+import numpy as np
+
+from ..cohort.cohort import MEASURES, structure_name
+from ..cohort.columns import label_of
+from .methods import citations, methods_text
+from .show import p_text, row_title, significance
+
+STYLE = """
+@page { size: A4; margin: 12mm }
+body { font: 11px/1.35 sans-serif; max-width: 186mm; margin: auto; color: #111 }
+h1 { font-size: 18px } h2 { font-size: 14px; margin: 6mm 0 1mm; break-after: avoid }
+p, ul { margin: 1mm 0 }
+img { max-width: 100%; display: block; margin: 2mm auto; break-inside: avoid }
+table { border-collapse: collapse; width: 100%; margin: 2mm 0; font-size: 9px }
+thead { display: table-header-group } tr { break-inside: avoid }
+td, th { padding: 0.3mm 1mm; text-align: right; border-bottom: 0.2px solid #bbb }
+td.text, th.text { text-align: left } th.over { text-align: center }
+tr.sure td { font-weight: bold }
+.warn { color: #a00 } .small { font-size: 9px } pre { font-size: 8px; white-space: pre-wrap }
+"""
+
+
+def report_page(result, pictures):
+    """The page as HTML text; pictures ({name: PNG}) are inside it."""
+    parts = ["<h1>Group analysis of susceptibility</h1>", _who(result)]
+    for answer in result.answers:
+        parts.append(_answer(answer, result.recipe.settings, pictures))
+    parts += [_methods(result), _recipe(result)]
+    body = "\n".join(parts)
+    return (
+        "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'><title>Group analysis</title>"
+        f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
+    )
+
+
+def _paragraphs(sentences, kind="p"):
+    return "".join(f"<{kind}>{html.escape(str(s))}</{kind}>" for s in sentences)
+
+
+def _who(result):
+    lines = _paragraphs([*result.cohort.summary(), *result.notes])
+    lines += _table_one(result)
+    if result.skipped:
+        items = _paragraphs((f"{k}: {v}" for k, v in result.skipped.items()), "li")
+        lines += f"<div class='warn'>Could not be asked:<ul>{items}</ul></div>"
+    return f"<h2>Who is in</h2>{lines}"
+
+
+def _table_one(result):
+    """Numbers and categories of each group of the first question."""
+    first = next((a for a in result.answers if a.groups), None)
+    if first is None:
+        return ""
+    name = next((t for t in first.question.test if t in first.groups), next(iter(first.groups)))
+    labels = result.cohort.covariates[name]
+    levels = list(first.groups[name])
+    head = "".join(f"<th>{html.escape(level)}</th>" for level in levels)
+    rows = [("scans", [str(int((labels == level).sum())) for level in levels])]
+    for column, values in result.cohort.covariates.items():
+        if column == name:
+            continue
+        cells = [_described(values[labels == level]) for level in levels]
+        if any(cells):
+            rows.append((label_of(column), cells))
+    lines = "".join(
+        f"<tr><td class='text'>{html.escape(title)}</td>"
+        + "".join(f"<td>{html.escape(c)}</td>" for c in cells)
+        + "</tr>"
+        for title, cells in rows
+    )
+    title = html.escape(label_of(name))
+    return f"<table><thead><tr><th class='text'>{title}</th>{head}</tr></thead>{lines}</table>"
+
+
+def _described(values):
+    if values.dtype == object:
+        found, counts = np.unique(values[values != ""].astype(str), return_counts=True)
+        if not 0 < len(found) <= 6:
+            return ""
+        return ", ".join(f"{v} {c}" for v, c in zip(found, counts, strict=True))
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return ""
+    missing = f", {len(values) - len(known)} missing" if len(known) < len(values) else ""
+    sd = f" ± {known.std(ddof=1):.1f}" if len(known) > 1 else ""
+    return f"{known.mean():.1f}{sd} ({known.min():.4g} to {known.max():.4g}{missing})"
+
+
+def _answer(answer, settings, pictures):
+    q = answer.question
+    parts = [f"<h2>{html.escape(q.title)}</h2>"]
+    groups = "; ".join(
+        ", ".join(f"{level} {n}" for level, n in levels.items())
+        for levels in answer.groups.values()
+    )
+    parts.append(
+        _paragraphs([f"{answer.n} scans have all columns" + (f" ({groups})." if groups else ".")])
+    )
+    if answer.notes:
+        parts.append(f"<ul>{_paragraphs(answer.notes, 'li')}</ul>")
+    parts += [
+        f"<img alt='{name}' src='data:image/png;base64,{base64.b64encode(data).decode()}'>"
+        for name, data in pictures.items()
+        if name.partition("_")[0] == q.id and data
+    ]
+    families = list(
+        dict.fromkeys((e.term, e.contrast) for e in answer.effects if e.df1 == 1 or e.df1 != e.df1)
+    )
+    parts += [_effect_table(answer, term, contrast, settings) for term, contrast in families]
+    parts.append(_warnings(answer))
+    return "\n".join(parts)
+
+
+def _effect_table(answer, term, contrast, settings):
+    """A line for each structure, the measures side by side."""
+    effects = [e for e in answer.effects if (e.term, e.contrast) == (term, contrast)]
+    measures = [m for m in settings.measures if any(e.measure == m for e in effects)]
+    sized = {m: any(np.isfinite(e.d) for e in effects if e.measure == m) for m in measures}
+    over = "".join(
+        f"<th class='over' colspan='4'>{html.escape(MEASURES[m][0])} "
+        f"({html.escape(next(e.unit for e in effects if e.measure == m))})</th>"
+        for m in measures
+    )
+    under = "".join(
+        f"<th>estimate [{settings.coverage:.0%}]</th><th>{'d' if sized[m] else 'r'}</th>"
+        f"<th>P</th><th>P corr.</th>"
+        for m in measures
+    )
+    lines = []
+    by_key = {(e.key, e.measure): e for e in effects}
+    for key in dict.fromkeys(e.key for e in effects):
+        row = [by_key.get((key, m)) for m in measures]
+        cells = "".join(
+            _effect_cells(e, settings, sized[m]) for e, m in zip(row, measures, strict=True)
+        )
+        first = next(e for e in row if e)
+        sure = row[0] and significance(row[0], settings) < settings.alpha
+        n = sorted({e.n for e in row if e})
+        title = f"{html.escape(structure_name(first.structure))} ({html.escape(row_title(first))})"
+        lines.append(
+            f"<tr class='{'sure' if sure else ''}'><td class='text'>{title}</td>"
+            f"<td>{' to '.join(map(str, n))}</td>{cells}</tr>"
+        )
+    return (
+        f"<table><thead><tr><th class='text' rowspan='2'>{html.escape(contrast)}</th>"
+        f"<th rowspan='2'>n</th>{over}</tr><tr>{under}</tr></thead>{''.join(lines)}</table>"
+    )
+
+
+def _effect_cells(e, settings, sized):
+    if e is None or not np.isfinite(e.estimate):
+        return "<td></td>" * 4
+    size = e.d if sized else e.r
+    cells = (
+        f"{e.estimate:.3g} [{e.low:.3g}, {e.high:.3g}]",
+        f"{size:.2f}" if np.isfinite(size) else "",
+        p_text(e.p).removeprefix("= "),
+        p_text(significance(e, settings)).removeprefix("= "),
+    )
+    return "".join(f"<td>{html.escape(c)}</td>" for c in cells)
+
+
+def _warnings(answer):
+    """What the models take for granted and did not find, structures with the same text together."""
+    said = {}
+    for e in answer.effects:
+        for text in filter(None, e.warnings.split("; ")):
+            said.setdefault(text, []).append(f"{row_title(e)} {MEASURES[e.measure][0]}")
+    if not said:
+        return _paragraphs(
+            ["Nothing speaks against normal residuals, equal spread or single scans."]
+        )
+    items = (f"{', '.join(dict.fromkeys(where))}: {text}" for text, where in said.items())
+    return f"<div class='small'>To be looked at:<ul>{_paragraphs(items, 'li')}</ul></div>"
+
+
+def _methods(result):
+    sources = _paragraphs(citations(result), "li")
+    return f"<h2>Methods</h2>{_paragraphs(methods_text(result))}<ol class='small'>{sources}</ol>"
+
+
+def _recipe(result):
+    text = html.escape(result.recipe.text())
+    how = "Saved as a file and given with --recipe it repeats the analysis."
+    return f"<h2>Recipe</h2><p>{how}</p><pre>{text}</pre>"

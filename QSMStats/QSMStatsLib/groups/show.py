@@ -1,0 +1,179 @@
+"""Pictures of answers: forest of effects, violins of groups, scatter with fit and band."""
+
+import numpy as np
+
+from ..cohort.cohort import MEASURES
+from ..cohort.columns import label_of, unit_of
+from ..pictures import new_figure, png
+from .partial import partials
+
+COLORS = ("#4878a8", "#c8743c", "#6a9a58", "#8c6bb1", "#a8485c", "#5a5a5a")
+PANELS = 12
+ACROSS = 4
+
+
+def pictures_of(result, progress=None):
+    """``{name: PNG bytes}`` of all answers: ``<question>_forest``, ``_violin``, ``_scatter``."""
+    out, settings = {}, result.recipe.settings
+    for i, answer in enumerate(result.answers):
+        if progress:
+            progress(i / len(result.answers), "drawing")
+        out[f"{answer.question.id}_forest"] = forest(answer, settings)
+        if answer.question.kind == "mixed":
+            continue
+        for term in answer.question.test:
+            name = term.partition("^")[0]
+            if ":" in term or "^" in term:
+                continue
+            kind = "violin" if name in answer.groups else "scatter"
+            data = panels(answer, settings, term)
+            if data:
+                suffix = "" if len(answer.question.test) == 1 else f"-{name}"
+                out[f"{answer.question.id}_{kind}{suffix}"] = data
+    return out
+
+
+def significance(effect, settings):
+    """The P that decides what stands out."""
+    known = {"bh": effect.p_bh, "bonferroni": effect.p_bonferroni, "fwe": effect.p_fwe}
+    return known.get(settings.correction, effect.p)
+
+
+def row_title(effect):
+    """Abbreviation with the side, if it is one."""
+    return effect.structure + {"left": " L", "right": " R"}.get(effect.side, "")
+
+
+def forest(answer, settings):
+    """PNG: estimate and interval of every structure, a panel for each measure.
+
+    Filled where the corrected P is below the level.
+    """
+    effects = [e for e in answer.effects if e.df1 == 1 and np.isfinite(e.estimate)]
+    measures = [m for m in settings.measures if any(e.measure == m for e in effects)]
+    titles = list(dict.fromkeys(row_title(e) for e in effects))
+    contrasts = list(dict.fromkeys((e.term, e.contrast) for e in effects))
+    if not measures:
+        return b""
+    height = 1.4 + max(len(titles) * (0.22 + 0.1 * len(contrasts)), 1.5)
+    figure = new_figure(1.4 + 3.6 * len(measures), height)
+    grid = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    for axes, measure in zip(grid, measures, strict=True):
+        for k, (term, contrast) in enumerate(contrasts):
+            rows = [
+                e for e in effects if (e.measure, e.term, e.contrast) == (measure, term, contrast)
+            ]
+            shift = (k - (len(contrasts) - 1) / 2) * 0.7 / len(contrasts)
+            for e in rows:
+                y, color = titles.index(row_title(e)) + shift, COLORS[k % len(COLORS)]
+                sure = significance(e, settings) < settings.alpha
+                axes.plot([e.low, e.high], [y, y], color=color, lw=1.6)
+                axes.plot(e.estimate, y, "o", ms=6, mec=color, mfc=color if sure else "white")
+            axes.plot(
+                [], [], "o-", color=COLORS[k % len(COLORS)], label=contrast_label(rows, contrast)
+            )
+        axes.axvline(0, color="k", lw=0.8)
+        axes.set_title(MEASURES[measure][0], fontsize=10)
+        units = {e.unit for e in effects if e.measure == measure}
+        axes.set_xlabel(units.pop() if len(units) == 1 else MEASURES[measure][1])
+        axes.grid(axis="y", color="0.92")
+    grid[0].set_yticks(range(len(titles)), titles)
+    grid[0].set_ylim(len(titles) - 0.4, -0.6)
+    figure.legend(
+        *grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
+    )
+    return png(figure)
+
+
+def contrast_label(rows, contrast):
+    """How a contrast is called in a legend."""
+    if rows and rows[0].term == contrast:
+        return f"per unit of {label_of(contrast)}"
+    return contrast
+
+
+def panels(answer, settings, term, measure=None, keys=None):
+    """PNG: violins of the groups, or scatter with fit and band, a panel for each structure.
+
+    Values are at the means of the covariates. Without ``keys`` the structures with the smallest P
+    are shown, at most 12.
+    """
+    measure = measure or settings.measures[0]
+    effects = [e for e in answer.effects if e.measure == measure and e.term == term]
+    if keys is None:
+        best = {}
+        for e in effects:
+            if np.isfinite(e.p_classical):
+                best[e.key] = min(e.p_classical, best.get(e.key, 1.0))
+        first = sorted(best, key=best.get)[:PANELS]
+        keys = [k for k in dict.fromkeys(e.key for e in effects) if k in first]
+    found = partials(answer, settings, measure, term, set(keys))
+    keys = [k for k in keys if k in found]
+    if not keys:
+        return b""
+    down = -(-len(keys) // ACROSS)
+    across = min(len(keys), ACROSS)
+    figure = new_figure(3.1 * across, 2.7 * down)
+    grid = figure.subplots(down, across, squeeze=False)
+    for axes, key in zip(grid.flat, keys, strict=False):
+        one = [e for e in effects if e.key == key and e.df1 == 1]
+        draw = _violin if found[key].line_x is None else _scatter
+        draw(axes, found[key], answer, term)
+        axes.set_title(f"{row_title(one[0])}   {_verdict(one, settings)}", fontsize=9)
+    for axes in list(grid.flat)[len(keys) :]:
+        axes.axis("off")
+    label, unit = MEASURES[measure]
+    unit += "/year" if answer.question.kind == "change" else ""
+    figure.supylabel(f"{label} ({unit})", fontsize=10)
+    if term not in answer.groups:
+        own = unit_of(term)
+        figure.supxlabel(label_of(term) + (f" ({own})" if own else ""), fontsize=10)
+    return png(figure)
+
+
+def _verdict(effects, settings):
+    """P of the panel; the corrected one if it is used."""
+    if len(effects) != 1:
+        return ""
+    p = significance(effects[0], settings)
+    name = {"bh": "P(FDR)", "bonferroni": "P(Bonf.)", "fwe": "P(FWE)"}.get(settings.correction, "P")
+    return f"{name} {p_text(p)}"
+
+
+def p_text(p):
+    """P with two digits.
+
+    >>> p_text(0.0004), p_text(0.0321)
+    ('< 0.001', '= 0.032')
+    """
+    if not np.isfinite(p):
+        return "not known"
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
+
+
+def _violin(axes, partial, answer, term):
+    levels = list(answer.groups[term])
+    parts = [partial.y[partial.x == level] for level in levels]
+    for i, (level, values) in enumerate(zip(levels, parts, strict=True)):
+        color = COLORS[i % len(COLORS)]
+        if len(values) > 2 and np.ptp(values) > 0:
+            body = axes.violinplot(values, [i], widths=0.8, showextrema=False)["bodies"][0]
+            body.set_facecolor(color)
+            body.set_alpha(0.35)
+        spread = (np.random.default_rng(i).random(len(values)) - 0.5) * 0.25
+        axes.plot(i + spread, values, ".", ms=2, color=color, alpha=0.5)
+        low, middle, high = np.percentile(values, (25, 50, 75))
+        axes.plot([i, i], [low, high], color="k", lw=2.5)
+        axes.plot(i, middle, "o", ms=5, mfc="white", mec="k")
+        _ = level
+    axes.set_xticks(
+        range(len(levels)), [f"{n}\nn = {len(v)}" for n, v in zip(levels, parts, strict=True)]
+    )
+    axes.tick_params(labelsize=8)
+
+
+def _scatter(axes, partial, _answer, _term):
+    axes.plot(partial.x, partial.y, ".", ms=3, color=COLORS[0], alpha=0.5)
+    axes.fill_between(partial.line_x, partial.low, partial.high, color=COLORS[1], alpha=0.3, lw=0)
+    axes.plot(partial.line_x, partial.line_y, color=COLORS[1], lw=1.6)
+    axes.tick_params(labelsize=8)

@@ -1,0 +1,59 @@
+"""The group analysis from files to files."""
+
+import csv
+import json
+
+import pytest
+
+from QSMStatsLib.__main__ import main
+from QSMStatsLib.cohort.simulate import files_of, simulate
+from QSMStatsLib.tables import write_files
+
+SMALL = {"HC": 30, "RRMS": 40, "SPMS": 20}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("cohort")
+    write_files(files_of(simulate(1, SMALL), out))
+    return out
+
+
+def rows(path):
+    return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
+
+
+def test_tables_become_effects_pictures_and_a_page_that_a_recipe_repeats(folder, tmp_path, capsys):
+    args = ["group", "--permutations", "99", "--structures", "TH", "BG", "CN"]
+    assert main([str(folder), str(tmp_path / "a"), *args]) == 0
+    assert "90 participants are in, 0 scans are not" in capsys.readouterr().out
+    group = tmp_path / "a" / "group"
+    effects = rows(group / "group_desc-effects_table.tsv")
+    assert {e["question"] for e in effects} == {"group", "course", "duration", "edss"}
+    assert {e["structure"] for e in effects} == {"TH", "BG", "CN"}
+    described = json.loads((group / "group_desc-effects_table.json").read_text())
+    assert set(described) == set(effects[0])
+    page = (group / "group_report.html").read_text()
+    assert page.count("data:image/png;base64,") == 8
+    assert "http" not in page.replace("https://doi.org", "")
+    assert (
+        main(
+            [
+                str(folder),
+                str(tmp_path / "b"),
+                "group",
+                "--recipe",
+                str(group / "group_recipe.json"),
+            ]
+        )
+        == 0
+    )
+    for name in ("group_desc-effects_table.tsv", "group_recipe.json"):
+        assert (tmp_path / "b" / "group" / name).read_text() == (group / name).read_text()
+
+
+def test_errors_are_one_sentence_and_leave_nothing(folder, tmp_path, capsys):
+    assert main([str(folder), str(tmp_path / "c"), "group", "--test", "iq"]) == 1
+    assert "no column 'iq'" in capsys.readouterr().err
+    assert main([str(folder), str(tmp_path / "c"), "group", "--wrong"]) == 2
+    assert not (tmp_path / "c").exists()
