@@ -26,6 +26,7 @@ PHASE = Image("phase", "Phase", "rad", axes="ekji", range=(-TURN_RAD, TURN_RAD))
 PHASE_OPTIONAL = replace(PHASE, optional=True)
 MASK = Image("mask", "Brain mask", is_mask=True)
 UNWRAPPED = Image("unwrapped", "Unwrapped phase", "rad", axes="ekji")
+QUALITY = Image("quality", "Phase quality", optional=True, range=(0, 1))
 TOTAL_FIELD = Image("total_field", "Total field", "Hz")
 FIELD_NOISE = Image("field_noise", "Field noise", "Hz", optional=True)
 RELIABILITY = Image("reliability", "Reliability", optional=True, range=(0, 1))
@@ -66,14 +67,18 @@ STAGES = (
         "Phase unwrapping",
         "Remove the phase offset of the receive coil and the 2 pi jumps.",
         inputs=(PHASE, MAGNITUDE_OPTIONAL, MASK),
-        outputs=(UNWRAPPED, Image("phase_offset", "Phase offset", "rad")),
+        outputs=(
+            UNWRAPPED,
+            Image("phase_offset", "Phase offset", "rad"),
+            Image("quality", "Phase quality"),
+        ),
         algorithms=(romeo.ALGORITHM, bestpath.ALGORITHM, laplacian.ALGORITHM),
     ),
     Stage(
         "fieldfit",
         "Field fit",
         "Fit the phase over the echoes: total field, its noise and how far it can be believed.",
-        inputs=(UNWRAPPED, MAGNITUDE_OPTIONAL, MASK),
+        inputs=(UNWRAPPED, MAGNITUDE_OPTIONAL, QUALITY, MASK),
         outputs=(
             TOTAL_FIELD,
             Image("field_noise", "Field noise", "Hz"),

@@ -26,6 +26,8 @@ GRIDS = {
     "anisotropic": {"shape": (20, 32, 30), "voxel_size_mm": (3.0, 1.8, 2.0)},
 }
 NOISE = 0.01
+FRACTIONS = ("reliability", "quality")
+"""Images whose values are 0 to 1."""
 
 
 class StandIn:
@@ -65,6 +67,7 @@ def scan(grid="even-axial"):
         "total_field": scene.total_field,
         "field_noise": np.full(shape, 0.3) / np.maximum(magnitude[0], 0.1),
         "reliability": np.where(scene.mask, 0.9, 0),
+        "quality": np.where(scene.mask, 0.8, 0),
         "r2star": r2star * scene.mask,
         "local_field": scene.local_field,
         "local_mask": scene.mask,
@@ -154,7 +157,7 @@ def test_takes_any_number_type_and_leaves_inputs_alone(stage, algorithm, dtype):
     scale = {"magnitude": 1000 if dtype == np.int16 else 1}
     given = {
         k: v.copy()
-        if v.dtype == bool or (k == "reliability" and dtype == np.int16)
+        if v.dtype == bool or (k in FRACTIONS and dtype == np.int16)
         else (v * scale.get(k, 1)).astype(dtype)
         for k, v in inputs_of(stage, images).items()
     }
@@ -193,7 +196,7 @@ def test_nothing_outside_the_mask_leaks_in(stage, algorithm):
         if array.dtype == np.float32 and "offset" not in name:
             other = array.copy()
             count = np.count_nonzero(outside)
-            low, high = (0, 1) if name == "reliability" else (0, 3)
+            low, high = (0, 1) if name in FRACTIONS else (0, 3)
             other[..., outside] = rng.uniform(low, high, (*array.shape[:-3], count))
             given[name] = other
     out = stage.run(algorithm.id, given, acq)

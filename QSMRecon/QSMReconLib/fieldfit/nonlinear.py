@@ -31,7 +31,7 @@ class NonlinearParams(Params):
     )
 
 
-def nonlinear(unwrapped, magnitude, mask, acq, params, progress):
+def nonlinear(unwrapped, magnitude, quality, mask, acq, params, progress):
     """Fit field and offset to the complex signal of each voxel by Gauss-Newton [1]_.
 
     Field f and offset p minimise sum_e |S_e - |S_e| exp(i (p + 2 pi f TE_e))|^2. Whole turns of
@@ -43,6 +43,7 @@ def nonlinear(unwrapped, magnitude, mask, acq, params, progress):
     ----------
     unwrapped : (E, K, J, I) float32, rad
     magnitude : (E, K, J, I) float32, or None for equal magnitudes
+    quality : (K, J, I) float32, 0 to 1, of the phase, or None to find it here
     mask : (K, J, I) bool
     acq : Acquisition
     params : NonlinearParams
@@ -58,7 +59,7 @@ def nonlinear(unwrapped, magnitude, mask, acq, params, progress):
     ----------
     .. [1] Liu et al., Magn Reson Med 2013;69:467-476, doi:10.1002/mrm.24272
     """
-    echoes = Echoes(unwrapped, magnitude, mask, acq)
+    echoes = Echoes(unwrapped, magnitude, quality, mask, acq)
     progress(0.1)
     slope, offset, information = echoes.line(progress)
     if len(acq.te_s) > 1:

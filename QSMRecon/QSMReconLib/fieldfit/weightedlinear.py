@@ -12,7 +12,7 @@ class WeightedLinearParams(Params):
     """:func:`weightedlinear` has no parameters."""
 
 
-def weightedlinear(unwrapped, magnitude, mask, acq, params, progress):
+def weightedlinear(unwrapped, magnitude, quality, mask, acq, params, progress):
     """Fit a line with a free phase offset to the phase of each voxel [1]_.
 
     Field f and offset p minimise sum_e m_e^2 (phase_e - p - 2 pi f TE_e)^2. What was left of the
@@ -23,6 +23,7 @@ def weightedlinear(unwrapped, magnitude, mask, acq, params, progress):
     ----------
     unwrapped : (E, K, J, I) float32, rad
     magnitude : (E, K, J, I) float32, or None for equal magnitudes
+    quality : (K, J, I) float32, 0 to 1, of the phase, or None to find it here
     mask : (K, J, I) bool
     acq : Acquisition
     params : WeightedLinearParams
@@ -38,7 +39,7 @@ def weightedlinear(unwrapped, magnitude, mask, acq, params, progress):
     ----------
     .. [1] Robinson et al., NMR Biomed 2017;30:e3601, doi:10.1002/nbm.3601
     """
-    echoes = Echoes(unwrapped, magnitude, mask, acq)
+    echoes = Echoes(unwrapped, magnitude, quality, mask, acq)
     progress(0.2)
     slope, offset, information = echoes.line(progress)
     progress(0.5)

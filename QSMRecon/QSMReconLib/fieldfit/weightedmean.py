@@ -12,7 +12,7 @@ class WeightedMeanParams(Params):
     """:func:`weightedmean` has no parameters."""
 
 
-def weightedmean(unwrapped, magnitude, mask, acq, params, progress):
+def weightedmean(unwrapped, magnitude, quality, mask, acq, params, progress):
     """Average phase / TE over the echoes, each weighted by its inverse variance [1]_.
 
     The field f minimises sum_e m_e^2 (phase_e - 2 pi f TE_e)^2: the straight line through the
@@ -23,6 +23,7 @@ def weightedmean(unwrapped, magnitude, mask, acq, params, progress):
     ----------
     unwrapped : (E, K, J, I) float32, rad, without offset
     magnitude : (E, K, J, I) float32, or None for equal magnitudes
+    quality : (K, J, I) float32, 0 to 1, of the phase, or None to find it here
     mask : (K, J, I) bool
     acq : Acquisition
     params : WeightedMeanParams
@@ -38,7 +39,7 @@ def weightedmean(unwrapped, magnitude, mask, acq, params, progress):
     ----------
     .. [1] Robinson et al., NMR Biomed 2017;30:e3601, doi:10.1002/nbm.3601
     """
-    echoes = Echoes(unwrapped, magnitude, mask, acq)
+    echoes = Echoes(unwrapped, magnitude, quality, mask, acq)
     progress(0.2)
     slope, information = echoes.proportional()
     progress(0.5)

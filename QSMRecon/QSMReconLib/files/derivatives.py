@@ -40,13 +40,14 @@ OUTPUTS = (
     Output("local_mask", "desc-local_mask", "Where the local field is known"),
     Output("field_noise", "desc-noise_fieldmap", "Standard deviation of the total field"),
     Output("reliability", "desc-reliability_map", "How far the field can be believed, 0 to 1"),
+    Output("quality", "desc-quality_map", "Coherence of the phase with its neighbours', 0 to 1"),
     Output("swi", "swi", "Susceptibility-weighted image"),
     Output("swi_mip", "minIP", "Minimum intensity projection of the susceptibility-weighted image"),
     Output("unwrapped", "part-phase_desc-unwrapped_MEGRE", "Unwrapped phase, one volume per echo"),
     Output("phase_offset", "part-phase_desc-offset_MEGRE", "Phase at echo time zero"),
 )
 KEPT = {"r2star", "mask", "total_field", "local_field", "local_mask", "field_noise"}
-KEPT |= {"reliability", "chi", "chi_referenced", "swi", "swi_mip"}
+KEPT |= {"reliability", "quality", "chi", "chi_referenced", "swi", "swi_mip"}
 """Images that a run always leaves; others only if they are what the last stage makes."""
 
 

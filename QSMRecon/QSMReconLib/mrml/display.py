@@ -8,6 +8,7 @@ WINDOWS = {
     "chi_referenced": (-0.1, 0.1),
     "r2star": (0.0, 60.0),
     "reliability": (0.0, 1.0),
+    "quality": (0.0, 1.0),
 }
 """Fixed windows by image name, in the unit of the image."""
 

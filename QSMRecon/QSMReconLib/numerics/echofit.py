@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from ..units import TURN_RAD
-from .phase import neighbours
+from .phase import neighbours, voxel_quality
 from .reliability import trust_in_fit, trust_in_place, typical
 from .voxels import MaskVoxels
 
@@ -26,10 +26,11 @@ class Echoes:
     te_s : (E,) float64
     """
 
-    def __init__(self, unwrapped, magnitude, mask, acq):
+    def __init__(self, unwrapped, magnitude, quality, mask, acq):
         self.voxels = MaskVoxels(mask)
         self.te_s = np.asarray(acq.te_s)
         self._boxes = self.voxels.crop(unwrapped), self.voxels.crop(magnitude)
+        self._quality = self.voxels.crop(quality)
         self.phase = self.voxels.take(unwrapped)
         self.magnitude_unit = 1.0
         if magnitude is None:
@@ -114,7 +115,11 @@ class Echoes:
         progress.note(image_noise=noise * self.magnitude_unit)
         progress(0.6)
         trust = trust_in_fit(misfit, information, noise, dof)
-        trust *= trust_in_place(*self._boxes, self.te_s, self.voxels, progress.part(0.6, 0.9))
+        quality = self._quality
+        if quality is None:
+            part = progress.part(0.6, 0.9)
+            quality = voxel_quality(*self._boxes, self.te_s, mask=self.voxels.mask, progress=part)
+        trust *= trust_in_place(quality, self.voxels)
         progress(0.9)
         field = slope * np.float32(1 / TURN_RAD)
         variance = np.float32(noise**2) / information

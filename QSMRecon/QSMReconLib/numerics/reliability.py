@@ -7,8 +7,6 @@ the voxel (do they agree on one field?) and its neighbours (is it joined to them
 import numpy as np
 from scipy import ndimage
 
-from .phase import voxel_quality
-
 _ERROR_AT_HALF = 10.0
 """Expected error of a voxel, in units of the median, that halves the trust. Such a voxel holds one
 hundredth of the information of a typical one, so that nothing is lost without it."""
@@ -49,21 +47,19 @@ def typical(values):
     return float(np.median(values[:: max(1, values.size >> 18)]))
 
 
-def trust_in_place(phase, magnitude, te_s, voxels, progress):
+def trust_in_place(quality, voxels):
     """Trust from the neighbours of each voxel: noise, and patches that only noise joins, get 0.
 
     Parameters
     ----------
-    phase, magnitude : (E, k, j, i) in the bounding box of the mask; magnitude may be None
-    te_s : E echo times in s
+    quality : (k, j, i) float32 in the bounding box of the mask, see :func:`.voxel_quality`
     voxels : MaskVoxels
-    progress : Progress
 
     Returns
     -------
     trust : (N,) float32
     """
-    trust = voxel_quality(phase, magnitude, te_s, mask=voxels.mask, progress=progress)
+    trust = quality * voxels.mask
     trust -= np.float32(_QUALITY_OF_NOISE)
     trust *= np.float32(1 / (_QUALITY_OF_SAFE_EDGES - _QUALITY_OF_NOISE))
     np.clip(trust, 0, 1, out=trust)

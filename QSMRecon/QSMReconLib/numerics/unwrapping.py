@@ -9,6 +9,7 @@ from ..params import Params, param
 from ..units import TURN_RAD
 from .bipolar import MIN_ECHOES, remove_readout_phase
 from .echotime import common_turns, echo_order, follow_echoes
+from .phase import voxel_quality
 from .phaseoffset import phase_offset
 from .voxels import MaskVoxels
 
@@ -69,6 +70,7 @@ def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
     -------
     unwrapped : (E, K, J, I) float32, rad
     phase_offset : (K, J, I) float32, rad
+    quality : (K, J, I) float32, 0 to 1
 
     Notes
     -----
@@ -106,7 +108,30 @@ def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
     else:
         follow_echoes(echoes, te_s, template)
     progress(0.9)
-    return voxels.put(echoes), voxels.put(offset)
+    quality = quality_of_echoes(echoes, magnitude, voxels, te_s, progress.part(0.9, 1.0))
+    return voxels.put(echoes), voxels.put(offset), quality
+
+
+def quality_of_echoes(echoes, magnitude, voxels, te_s, progress):
+    """Mean quality of the edges of each voxel in the first echo (:func:`.voxel_quality`).
+
+    Parameters
+    ----------
+    echoes : (E, N) float32, rad, phase of the mask voxels without offset
+    magnitude : (E, K, J, I), or None
+    voxels : MaskVoxels
+    te_s : E echo times in s
+    progress : Progress
+
+    Returns
+    -------
+    quality : (K, J, I) float32, 0 to 1
+    """
+    first = slice(0, 2)
+    phase = np.stack([voxels.put_in_box(echo) for echo in echoes[first]])
+    magnitude = None if magnitude is None else voxels.crop(magnitude[first])
+    quality = voxel_quality(phase, magnitude, te_s[first], mask=voxels.mask, progress=progress)
+    return voxels.put(voxels.take_from_box(quality))
 
 
 def _monopolar(phase, magnitude, mask, acq):

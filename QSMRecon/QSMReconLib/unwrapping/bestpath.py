@@ -38,6 +38,7 @@ def bestpath(phase, magnitude, mask, acq, params, progress):
     unwrapped : (E, K, J, I) float32, rad, without offset
     phase_offset : (K, J, I) float32, rad, zero if not removed; ``unwrapped + phase_offset -
         phase`` is a whole number of turns
+    quality : (K, J, I) float32, 0 to 1, see :func:`.voxel_quality`
 
     References
     ----------

@@ -8,7 +8,7 @@ from ..numerics.echotime import echo_order
 from ..numerics.fourier import Box, frequencies
 from ..numerics.phase import neighbours, wrap
 from ..numerics.spanningtree import unwrap_in_space
-from ..numerics.unwrapping import OffsetParams, settle_level
+from ..numerics.unwrapping import OffsetParams, quality_of_echoes, settle_level
 from ..numerics.voxels import MaskVoxels
 from ..stage import Algorithm
 from ..units import TURN_RAD
@@ -41,6 +41,7 @@ def laplacian(phase, magnitude, mask, acq, params, progress):
     -------
     unwrapped : (E, K, J, I) float32, rad, without offset; not phase plus whole turns
     phase_offset : (K, J, I) float32, rad, zero if not removed
+    quality : (K, J, I) float32, 0 to 1, see :func:`.voxel_quality`
 
     References
     ----------
@@ -56,7 +57,8 @@ def laplacian(phase, magnitude, mask, acq, params, progress):
         echoes[0] += np.float32(TURN_RAD) * turns
         offset = settle_level(echoes, 0, region, magnitude, voxels, acq, params, progress)
         echoes -= offset
-    progress(0.3)
+    part = progress.part(0.2, 0.3)
+    quality = quality_of_echoes(echoes, magnitude, voxels, acq.te_s, part)
     box = Box(voxels.mask, acq.voxel_size_mm)
     inverse = _inverse_laplacian(box)
     for number, echo in enumerate(echoes):
@@ -66,7 +68,7 @@ def laplacian(phase, magnitude, mask, acq, params, progress):
         echo[:] = smooth
         progress(0.3 + 0.6 * (number + 1) / len(echoes))
     _agree(echoes, acq.te_s)
-    return voxels.put(echoes), voxels.put(offset)
+    return voxels.put(echoes), voxels.put(offset), quality
 
 
 def _divergence_of_steps(phase, box):

@@ -254,3 +254,30 @@ def test_the_offset_listens_to_strong_signal():
         errors.append(np.abs((offset - smooth_offset())[mask]).mean())
     assert errors[0] > 0.2
     assert errors[1] < 0.05
+
+
+@pytest.mark.parametrize("algorithm", ["romeo", "bestpath", "laplacian"])
+def test_the_quality_map_tells_tissue_from_noise_and_the_fit_believes_it(algorithm):
+    if algorithm == "bestpath":
+        pytest.importorskip("skimage", reason="scikit-image is not installed")
+    scene = spheres((24, 26, 28), (2.0, 2.0, 2.0))
+    phase, magnitude = echoes(
+        scene.total_field, scene.acq.te_s, np.where(scene.mask, 1, 0.05), 0.3, 0.02
+    )
+    noisy = scene.mask & (np.indices(scene.mask.shape)[1] > 17)
+    rng = np.random.default_rng(0)
+    phase[:, noisy] = rng.uniform(-np.pi, np.pi, (len(phase), np.count_nonzero(noisy)))
+    images = {"phase": phase.astype(np.float32), "magnitude": magnitude, "mask": scene.mask}
+    out = stage("unwrapping").run(algorithm, images, scene.acq)
+    quality = out["quality"]
+    assert np.median(quality[scene.mask & ~noisy]) > 0.6
+    assert np.median(quality[noisy]) < 0.3
+    assert not quality[~scene.mask].any()
+    fit = stage("fieldfit")
+    images |= {"unwrapped": out["unwrapped"]}
+    alone = fit.run("weightedlinear", images, scene.acq)
+    given = fit.run("weightedlinear", images | {"quality": quality}, scene.acq)
+    if algorithm != "laplacian":
+        np.testing.assert_allclose(given["reliability"], alone["reliability"], atol=1e-6)
+    worse = fit.run("weightedlinear", images | {"quality": 0.1 * quality}, scene.acq)
+    assert not worse["reliability"].any()
