@@ -27,6 +27,7 @@ MAPS = {
     "desc-local_mask": "arbitrary",
     "desc-noise_fieldmap": "Hz",
     "desc-reliability_map": "arbitrary",
+    "desc-quality_map": "arbitrary",
 }
 TEXTS = {"desc-methods.md", "desc-provenance.json"}
 LIBRARY = Path(__file__).resolve().parents[2] / "QSMRecon"
