@@ -43,6 +43,8 @@ def registerSampleData():
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="QSM",
         sampleName=SAMPLE,
+        uris=[],
+        fileNames=[],
         thumbnailFileName=os.path.join(icons, "SampleHead.png"),
         customDownloader=lambda _source: loadSampleData(),
     )

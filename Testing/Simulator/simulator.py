@@ -2,8 +2,8 @@
 
 ``start()`` once per process, then ``load_module(path)`` and ``open_module(name)``. With the
 environment variable SLICER_PYTHON_DIR (``Base/Python`` of a Slicer checkout), or its path given to
-``start``, Slicer's own ScriptedLoadableModule, parameterNodeWrapper, i18n and packaging are used
-instead of the stand-ins in ``slicerpython``.
+``start``, Slicer's own ScriptedLoadableModule, parameterNodeWrapper, i18n, packaging and, if it is in
+the checkout, SampleData are used instead of the stand-ins in ``slicerpython``.
 """
 
 import importlib.util
@@ -30,6 +30,8 @@ def start(slicer_python=None):
         raise FileNotFoundError(f"SLICER_PYTHON_DIR: there is no folder {root / 'slicer'}")
     slicer.__path__.append(str(root / "slicer"))
     slicer.usesRealSlicerPython = bool(slicer_python)
+    sample_data = root.parents[1] / "Modules" / "Scripted" / "SampleData"
+    sys.path += [str(sample_data)] if slicer_python and sample_data.is_dir() else []
     sys.path.append(str(HERE / "slicerpython"))
     _check_libraries()
     import qmrml

@@ -44,7 +44,9 @@ def test_the_sample_head_is_offered_with_a_thumbnail(app, slicer, monkeypatch):
     image = qt.QImage(source.thumbnailFileName)
     assert (image.width(), image.height()) == (260, 280)
     monkeypatch.setattr(loading, "SAMPLE_VOXEL_MM", 6.0)
-    made = SampleData.SampleDataLogic().downloadSample(source.sampleName)
+    assert isinstance(source, SampleData.SampleDataSource)
+    assert list(source.uris) == []
+    made = source.customDownloader(source)
     phase, magnitude, segments = made
     assert phase.GetNumberOfDataNodes() == magnitude.GetNumberOfDataNodes() == 7
     assert segments.GetSegmentation().GetNumberOfSegments() > 5
