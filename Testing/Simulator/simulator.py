@@ -2,8 +2,8 @@
 
 ``start()`` once per process, then ``load_module(path)`` and ``open_module(name)``. With the
 environment variable SLICER_PYTHON_DIR (``Base/Python`` of a Slicer checkout), or its path given to
-``start``, Slicer's own ScriptedLoadableModule, parameterNodeWrapper, i18n, packaging and, if it is in
-the checkout, SampleData are used instead of the stand-ins in ``slicerpython``.
+``start``, Slicer's own ScriptedLoadableModule, parameterNodeWrapper, i18n, packaging and (from a
+whole checkout) SampleData are used instead of the stand-ins in ``slicerpython``.
 """
 
 import importlib.util

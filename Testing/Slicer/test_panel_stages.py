@@ -157,3 +157,78 @@ def test_coil_channels_are_combined_from_folders(panel, nodes, slicer):
     assert combined.GetNumberOfDataNodes() == 4
     untouched = slicer.util.arrayFromVolume(raw.GetNthDataNode(1))
     np.testing.assert_array_equal(untouched, phase[1])
+
+
+UNKNOWN_FIELD = (
+    "'phase 0 0.004': the field strength is not known; enter it (in tesla) under Scan facts"
+)
+
+
+@pytest.fixture
+def channels(panel, nodes):
+    """Three channels of a scan in two chosen folders, each with its own phase and sensitivity."""
+    phase, magnitude, truth = nodes.scan()
+    te, x = truth.acq.te_s, np.linspace(-1, 1, nodes.SHAPE[2])
+    rng = np.random.default_rng(3)
+    made = {"coil phases": [], "coil magnitudes": []}
+    for n, (offset, place) in enumerate(((0.4, -0.8), (-1.9, 0.0), (2.5, 0.8))):
+        sensitivity = np.exp(-((x - place) ** 2) + 1j * (offset + 0.7 * place * x))
+        signal = magnitude * np.exp(1j * phase) * sensitivity
+        noise = rng.standard_normal((2, *signal.shape))
+        signal = signal + 0.003 * (noise[0] + 1j * noise[1])
+        made["coil phases"].append(
+            nodes.sequence(np.angle(signal).astype("f4"), te, f"phase {n}", unit="rad")
+        )
+        made["coil magnitudes"].append(
+            nodes.sequence(np.abs(signal).astype("f4"), te, f"magnitude {n}")
+        )
+    for name, listed in made.items():
+        nodes.folder(listed, name)
+    part = panel.stage("coilcombination")
+    part.button.collapsed = False
+    panel.session.changed()
+    for (_name, selector), folder in zip(part._folders, made, strict=True):
+        selector.setCurrentIndex(selector.findData(folder))
+    return phase, magnitude, truth
+
+
+def test_uncombined_channels_are_reconstructed_in_one_run(panel, nodes, channels):
+    phase, magnitude, truth = channels
+    assert panel.ui.factsLabel.text == UNKNOWN_FIELD
+    assert panel.ui.factsGroupBox.enabled
+    panel.ui.fieldStrengthSpinBox.value = 3.0
+    assert "3 coil channels, each of 4 echoes, TE 4 to 16 ms, 3 T" in panel.ui.factsLabel.text
+    assert "make it part of the whole run" in panel.ui.factsLabel.text
+    assert not panel.ui.runButton.enabled
+    panel.preset("fast")
+    panel.ui.ownMaskSelector.setCurrentNode(nodes.labelmap(truth.mask, "brain"))
+    panel.stage("coilcombination").runs.setChecked(True)
+    assert "make it part" not in panel.ui.factsLabel.text
+    assert panel.ui.runButton.enabled
+    panel.ui.runButton.click()
+    assert panel.errors == []
+    import slicer.util
+
+    combined = [
+        slicer.util.arrayFromVolume(panel.session.node("phase").GetNthDataNode(n)) for n in (0, 3)
+    ]
+    inside = truth.mask
+    turned = np.exp(1j * ((combined[1] - combined[0]) - (phase[3] - phase[0])))[inside]
+    assert np.abs(np.angle(turned)).mean() < 0.05
+    from QSMReconLib.pipeline import run
+
+    images = {"phase": phase, "magnitude": magnitude, "mask": truth.mask}
+    expected = run(preset("fast"), images, truth.acq).chi
+    found = slicer.util.arrayFromVolume(panel.session.node("chi_referenced"))
+    assert np.corrcoef(found[inside], expected[inside])[0, 1] > 0.95
+    assert "MCPC-3D-S" in panel.ui.methodsText.toPlainText()
+
+
+def test_channels_that_are_missing_or_do_not_fit_are_a_sentence(panel, nodes, channels):
+    panel.ui.fieldStrengthSpinBox.value = 3.0
+    panel.preset("fast")
+    part = panel.stage("coilcombination")
+    part._folders[1][1].setCurrentIndex(-1)
+    part.run_button.click()
+    assert "Magnitude of each channel" in panel.errors[-1]
+    assert panel.session.node("phase") is None

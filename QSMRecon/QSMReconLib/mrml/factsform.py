@@ -4,7 +4,9 @@ from slicer.i18n import tr as _
 
 from ..acquisition import READOUTS
 from ..errors import InputError
+from . import channels
 from .facts import read_facts, set_facts
+from .sources import WRAPPED_PHASE
 from .widgets import choose, chosen, fill
 
 SCALES = (
@@ -33,15 +35,15 @@ class FactsForm:
         for combo in (ui.readoutComboBox, ui.phaseScaleComboBox, ui.phaseSignComboBox):
             combo.connect("currentIndexChanged(int)", self._on_edit)
 
-    def show(self, nodes):
+    def show(self, carriers):
         """Show what is known about nodes by image name; the phase comes first."""
         ui, facts = self.session.ui, {}
-        for node in reversed(nodes.values()):
+        for nodes in reversed(carriers.values()):
             try:
-                facts |= read_facts(node)
+                facts |= read_facts(nodes[0])
             except InputError as error:
                 self.session.fail(error)
-        ui.factsGroupBox.enabled = "phase" in nodes
+        ui.factsGroupBox.enabled = any(n in carriers for n in WRAPPED_PHASE)
         set_by_user = {k: v for k, (v, origin) in facts.items() if origin == "set"}
         known = {k: v for k, (v, _origin) in facts.items()}
         _quietly(
@@ -64,10 +66,11 @@ class FactsForm:
             self.session.fail(error)
 
     def _keep(self):
-        ui, node = self.session.ui, self.session.node("phase")
-        if node is None:
+        ui, nodes = self.session.ui, channels.carriers(self.session)
+        phase = next((n for name, n in nodes.items() if name in WRAPPED_PHASE), None)
+        if phase is None:
             return
-        known = {k: v for k, (v, _origin) in read_facts(node).items()}
+        known = {k: v for k, (v, _origin) in read_facts(phase[0]).items()}
         entered = {
             "te_s": tuple(t / 1000 for t in _numbers(ui.echoTimesEdit.text, "Echo times")),
             "b0_tesla": ui.fieldStrengthSpinBox.value,
@@ -81,11 +84,10 @@ class FactsForm:
         if changes.get("phase_scale") == "auto":
             changes["phase_scale"] = None
         if changes:
-            set_facts(node, **changes)
-            magnitude = self.session.node("magnitude")
-            if magnitude is not None:
-                of_both = {k: v for k, v in changes.items() if not k.startswith("phase_")}
-                set_facts(magnitude, **of_both)
+            of_both = {k: v for k, v in changes.items() if not k.startswith("phase_")}
+            for listed in nodes.values():
+                for node in listed:
+                    set_facts(node, **(changes if listed is phase else of_both))
             self._on_changed()
 
 

@@ -3,7 +3,7 @@
 from slicer.i18n import tr as _
 
 from ..presets import presets
-from . import runner
+from . import channels, runner
 from .parameters import IMAGES
 from .widgets import choose, chosen, fill, with_segment
 from .worker import Clock
@@ -50,16 +50,16 @@ class RunPanel:
         for widget in (ui.progressBar, ui.progressLabel):
             widget.visible = bool(running)
         ui.runButton.text = _("Run") if not running else _("Cancel")
-        ui.runButton.toolTip = self._tooltip()
-        ready = session.node("phase") is not None
+        ready = session.node("phase") is not None or bool(channels.of_run(session))
         ui.runButton.enabled = not session.is_cancelling() if running else ready
+        ui.runButton.toolTip = self._tooltip()
         if session.is_cancelling():
             ui.runButton.text = _("Cancelling...")
 
     def _tooltip(self):
         if self.session.running:
             return _("Stop; the scene stays as it was")
-        if self.session.node("phase") is None:
+        if not self.session.ui.runButton.enabled:
             return _("Choose the phase and the magnitude first")
         return _("Reconstruct the susceptibility map")
 
@@ -74,7 +74,9 @@ class RunPanel:
             session.changed()
             return
         parameters, recipe = session.parameters, session.setup.recipe()
-        given = {"phase": session.node("phase"), "magnitude": session.node("magnitude")}
+        given = channels.of_run(session)
+        if not given:
+            given = {"phase": session.node("phase"), "magnitude": session.node("magnitude")}
         if parameters.ownMask is not None:
             given["mask"] = with_segment(parameters.ownMask, parameters.ownMaskSegment)
         region = session.node("region")

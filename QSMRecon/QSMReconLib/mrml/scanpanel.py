@@ -6,7 +6,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..errors import InputError, QSMError
-from . import loading, runner, understanding, worker
+from . import channels, loading, runner, understanding, worker
 from .factsform import FactsForm
 from .parameters import IMAGES
 from .sources import collect
@@ -93,14 +93,16 @@ class ScanPanel:
         state = self._state()
         if state != self._looked_at and not session.running:
             self._looked_at = state
-            self.facts.show(self._nodes())
+            self.facts.show(channels.carriers(self.session))
             self._look()
 
     def _nodes(self):
         return {n: self.session.node(n) for n in ("phase", "magnitude") if self.session.node(n)}
 
     def _state(self):
-        return tuple((n.GetID(), n.GetMTime()) for n in self._nodes().values())
+        carriers = channels.carriers(self.session).values()
+        seen = tuple((n.GetID(), n.GetMTime()) for nodes in carriers for n in nodes)
+        return seen, tuple(channels.of_run(self.session))
 
     def _on_corrected(self):
         self._looked_at = None
@@ -114,7 +116,8 @@ class ScanPanel:
             self._job.cancel.set()
         ui.warningsLabel.visible = False
         if not nodes:
-            ui.factsLabel.text = _("Choose the phase and the magnitude of a gradient-echo scan.")
+            nothing = _("Choose the phase and the magnitude of a gradient-echo scan.")
+            ui.factsLabel.text = channels.sentence(self.session) or nothing
             return
         try:
             sources = [collect(n, IMAGES[name], None, worker.pump) for name, n in nodes.items()]

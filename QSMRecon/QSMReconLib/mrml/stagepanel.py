@@ -6,7 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..stages import stage
-from . import runner, status
+from . import channels, runner, status
 from .loading import folders_of_sequences
 from .parameters import attribute, folder_attribute
 from .widgets import (
@@ -75,7 +75,8 @@ class StagePanel:
         return selector
 
     def _on_folder(self, image, selector):
-        setattr(self.session.parameters, folder_attribute(image.name), chosen(selector))
+        setattr(self.session.parameters, folder_attribute(image.name), chosen(selector) or "")
+        self.session.changed()
 
     def _algorithm_form(self):
         form = form_layout()
@@ -204,8 +205,7 @@ class StagePanel:
             given["mask"] = with_segment(mask, segment)
         if given.get("region") is not None:
             given["region"] = with_segment(given["region"], session.parameters.regionSegment)
-        for name, selector in self._folders:
-            given[name] = folders_of_sequences().get(chosen(selector))
+        given |= {n: item for n, item in channels.chosen(session).items() if n in given}
         targets = session.targets(i.name for i in self.spec.outputs)
 
         def action(on_progress, cancel):

@@ -99,22 +99,27 @@ def protocol_warnings(acq):
     return warnings
 
 
-def sentence(acq, notes, understanding):
-    """The scan in one line: echoes, TE, B0, voxels, tilt, scale, sign, readout."""
+def parts(acq):
+    """The acquisition in words: echoes, TE, B0, voxels, tilt, readout."""
     te_ms = [1000 * t for t in acq.te_s]
-    parts = [f"{len(te_ms)} echo{'es' if len(te_ms) != 1 else ''}"]
+    said = [f"{len(te_ms)} echo{'es' if len(te_ms) != 1 else ''}"]
     if te_ms:
         span = f"{te_ms[0]:.3g}" + (f" to {te_ms[-1]:.3g}" if te_ms[1:] else "")
-        parts.append(f"TE {span} ms")
-    parts.append(f"{acq.b0_tesla:.3g} T")
-    parts.append(f"voxels {' x '.join(f'{v:.3g}' for v in acq.voxel_size_mm[::-1])} mm")
+        said.append(f"TE {span} ms")
+    said.append(f"{acq.b0_tesla:.3g} T")
+    said.append(f"voxels {' x '.join(f'{v:.3g}' for v in acq.voxel_size_mm[::-1])} mm")
     tilt = acq.b0_tilt_deg
-    parts.append(f"B0 tilted by {tilt:.0f}°" if tilt >= 0.5 else "B0 along the slices' normal")
-    parts.append(acq.readout)
+    said.append(f"B0 tilted by {tilt:.0f}°" if tilt >= 0.5 else "B0 along the slices' normal")
+    return [*said, acq.readout]
+
+
+def sentence(acq, notes, understanding):
+    """The scan in one line: what :func:`parts` says, scale and sign of the phase."""
+    said = parts(acq)
     if notes.get("phase_scale"):
-        parts.append(f"phase scale {notes['phase_scale']}")
+        said.append(f"phase scale {notes['phase_scale']}")
     inverted = notes.get("phase_sign") == "inverted"
     r = understanding.sign
     says = "confirmed" if r >= CLEAR_SIGN else "not confirmed"
-    parts.append(f"sign {'inverted' if inverted else 'as stored'} ({says} by the field)")
-    return ", ".join(parts) + "."
+    said.append(f"sign {'inverted' if inverted else 'as stored'} ({says} by the field)")
+    return ", ".join(said) + "."
