@@ -22,7 +22,7 @@ def parser():
     p = argparse.ArgumentParser(
         prog="python -m QSMStatsLib",
         description="Table of the susceptibility of each structure of a segmentation. For many "
-        "persons: python -m QSMStatsLib BIDS OUT group --help",
+        "persons: python -m QSMStatsLib MAPS OUT participant --help, then ... OUT OUT group --help",
     )
     p.add_argument("chimap", type=Path, help="susceptibility map (NIfTI or NRRD)")
     p.add_argument("--segmentation", type=Path, help="label volume, on any grid")
@@ -65,6 +65,10 @@ def main(argv=None):
         from .groups.command import main as group
 
         return group(argv)
+    if argv[2:3] == ["participant"]:
+        from .everyone import main as participants
+
+        return participants(argv)
     args = parser().parse_args(argv)
     try:
         table = make_table(args, Progress(_show if args.auto else None))

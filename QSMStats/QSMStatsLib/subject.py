@@ -1,7 +1,10 @@
 """One person from files to files: segment, measure, compare, show."""
 
+from pathlib import Path
+
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.files.nifti import stem
+from QSMReconLib.files.plan import fingerprint
 
 from .labels import read_names
 from .measures import Settings
@@ -35,6 +38,7 @@ def make_table(args, progress=None):
         "Reference": chi.sidecar.get("Reference", "as in the map, not stated in its sidecar"),
         "UnitOfMap": unit_source,
         "Sources": [str(p) for p in _sources(args)],
+        "Recipe": recipe_of(args),
     }
     controls = read_controls(args.controls) if args.controls else None
     automatic = _automatic(args, chi, images["brain"], progress) if args.auto else None
@@ -176,6 +180,18 @@ def _given_segments(args, chi):
         names = read_names(beside)
     onto = None if same_grid(labels, chi) else (chi.array.shape, chi.affine_ras)
     return segments_from_labels(labels.array, names, args.label_table, labels.affine_ras, onto)
+
+
+def recipe_of(args):
+    """What makes this table this table: every option, and the content of every file."""
+    files = {str(path): fingerprint(path) for path in _sources(args)}
+    left_out = {"out", "report", "overwrite", "prefix"}
+    options = {
+        name: files.get(str(value), value)
+        for name, value in sorted(vars(args).items())
+        if name not in left_out
+    }
+    return {n: str(v) if isinstance(v, Path) else v for n, v in options.items()}
 
 
 def _sources(args):

@@ -19,12 +19,14 @@ def peak_bytes(files):
     ----------
     files : ScanFiles
     """
-    paths = next((part for part in files.images.values() if part), {}).values()
+    volumes, voxels = size_of(next((part for part in files.images.values() if part), {}).values())
+    return int(PROCESS_BYTES + voxels * (VOXEL_BYTES + ECHO_BYTES * volumes))
+
+
+def size_of(paths):
+    """(volumes, voxels of one) of some files of one grid; (0, 0) if they cannot be understood."""
     try:
         shapes = [read_shape(path) for path in paths if is_nifti(path)]
     except InputError:
-        shapes = []
-    if not shapes:
-        return int(PROCESS_BYTES)
-    voxels, echoes = prod(shapes[0][1:]), sum(shape[0] for shape in shapes)
-    return int(PROCESS_BYTES + voxels * (VOXEL_BYTES + ECHO_BYTES * echoes))
+        return 0, 0
+    return (sum(shape[0] for shape in shapes), prod(shapes[0][1:])) if shapes else (0, 0)
