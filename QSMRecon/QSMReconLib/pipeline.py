@@ -60,7 +60,7 @@ def run(recipe, images, acq, progress=None, *, start_from=None, stop_after=None,
     steps = [
         step
         for step in recipe.part(start_from, stop_after).steps
-        if not all(image.name in images for image in stage(step.stage).outputs)
+        if not stage(step.stage).is_given(images)
     ]
     _check_that_images_suffice(steps, images)
     outcome = Outcome(dict(images))

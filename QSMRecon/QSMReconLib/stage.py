@@ -18,6 +18,8 @@ class Image:
     ``axes`` names the axes of the array: c = coil channel, e = echo, then k, j, i. An image with a
     channel axis may be any object with ``shape`` whose items are (E, K, J, I) arrays, so that
     channels can be read one at a time. ``range`` bounds the values an image of this kind can have.
+    An optional input may be missing; an optional output is made beside the others, and a stage
+    whose other outputs are given need not run.
     """
 
     name: str
@@ -71,6 +73,10 @@ class Stage:
                 return algorithm
         known = ", ".join(a.id for a in self.algorithms)
         raise ParameterError(f"{self.title}: no algorithm {algorithm_id!r}; have {known}")
+
+    def is_given(self, names):
+        """Whether all that the stage makes, but for what is optional, is among these names."""
+        return all(image.name in names for image in self.outputs if not image.optional)
 
     def run(self, algorithm_id, images, acq: Acquisition, params=None, progress=None):
         """Check the images, call the algorithm, return ``{output name: array}``.

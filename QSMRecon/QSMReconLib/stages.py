@@ -70,7 +70,7 @@ STAGES = (
         outputs=(
             UNWRAPPED,
             Image("phase_offset", "Phase offset", "rad"),
-            Image("quality", "Phase quality"),
+            QUALITY,
         ),
         algorithms=(romeo.ALGORITHM, bestpath.ALGORITHM, laplacian.ALGORITHM),
     ),
@@ -91,7 +91,7 @@ STAGES = (
         "R2* map",
         "Fit the decay of the magnitude over the echoes.",
         inputs=(MAGNITUDE, MASK),
-        outputs=(Image("r2star", "R2*", "1/s"),),
+        outputs=(Image("r2star", "R2*", "1/s"), Image("t2star", "T2*", "s", optional=True)),
         algorithms=(arlo.ALGORITHM, loglinear.ALGORITHM, power.ALGORITHM),
         beside=True,
     ),

@@ -37,6 +37,18 @@ def test_a_given_mask_is_used_verbatim_and_masking_is_skipped(scan, outcome):
     assert "masking" not in [step.stage for step in outcome.steps]
 
 
+def test_a_stage_whose_main_images_are_given_does_not_run(scan):
+    images, scene = scan
+    given = images | {"r2star": np.full(images["phase"].shape[1:], 30.0, np.float32)}
+    outcome = run(preset("best"), given, scene.acq, stop_after="r2star")
+    assert outcome.images["r2star"] is given["r2star"]
+    assert "r2star" not in outcome.seconds
+    assert {"unwrapped", "phase_offset", "quality"} <= set(outcome.images)
+    given = {k: v for k, v in outcome.images.items() if k != "quality"}
+    again = run(preset("best"), given, scene.acq, stop_after="fieldfit")
+    assert "unwrapping" not in again.seconds
+
+
 def test_the_map_follows_the_truth(scan, outcome):
     _, scene = scan
     inside = outcome.images["local_mask"]

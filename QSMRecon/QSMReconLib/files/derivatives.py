@@ -34,6 +34,7 @@ OUTPUTS = (
     Output("chi_referenced", "Chimap", "Magnetic susceptibility, referenced", (-0.1, 0.1)),
     Output("chi", "Chimap", "Magnetic susceptibility, not referenced", (-0.1, 0.1)),
     Output("r2star", "R2starmap", "Effective transverse relaxation rate R2*", (0, 100)),
+    Output("t2star", "T2starmap", "Effective transverse relaxation time T2*", (0, 0.1)),
     Output("mask", "desc-brain_mask", "Brain mask"),
     Output("total_field", "desc-total_fieldmap", "Field offset, background included"),
     Output("local_field", "desc-local_fieldmap", "Field offset made by sources in the brain"),

@@ -125,7 +125,7 @@ def _steps(request, start):
     steps = tuple(
         step
         for step in request.recipe.part(start, request.stop_after).steps
-        if not all(image.name in request.given for image in stage(step.stage).outputs)
+        if not stage(step.stage).is_given(request.given)
     )
     if not steps:
         raise ParameterError("nothing to do: what the chosen stages make is given")

@@ -25,7 +25,7 @@ class DecayParams(Params):
 
 
 def fit_in_mask(fit, magnitude, mask, params, progress):
-    """Map of ``fit(decay)`` over the mask, limited to 0 .. ``params.largest``.
+    """Map of ``fit(decay)`` over the mask, limited to 0 .. ``params.largest``, and its inverse.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ def fit_in_mask(fit, magnitude, mask, params, progress):
     Returns
     -------
     r2star : (K, J, I) float32, 1/s, zero outside the mask
+    t2star : (K, J, I) float32, s, zero where R2* is
     """
     values = np.empty(np.count_nonzero(mask), np.float32)
     where = np.flatnonzero(mask)
@@ -54,7 +55,8 @@ def fit_in_mask(fit, magnitude, mask, params, progress):
     progress.note(voxels_without_decay=int(np.count_nonzero(lost | (values == 0))))
     r2star = np.zeros(mask.shape, np.float32)
     r2star[mask] = values
-    return r2star
+    t2star = np.divide(1, r2star, out=np.zeros_like(r2star), where=r2star > 0)
+    return r2star, t2star
 
 
 def ratio(numerator, denominator):

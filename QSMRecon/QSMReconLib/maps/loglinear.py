@@ -23,6 +23,7 @@ def loglinear(magnitude, mask, acq, params, progress):
     Returns
     -------
     r2star : (K, J, I) float32, 1/s, zero outside the mask
+    t2star : (K, J, I) float32, s, its inverse, zero where R2* is
 
     References
     ----------

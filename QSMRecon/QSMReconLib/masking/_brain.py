@@ -223,7 +223,7 @@ def _fast_decay(magnitude, tissue, acq, progress):
         raise ParameterError(
             f"Brain mask: R2* at the edge needs at least 3 echoes, the scan has {len(acq.te_s)}"
         )
-    r2star = arlo(magnitude, tissue, acq, DecayParams(), progress.part(0.25, 0.4, notes={}))
+    r2star, _ = arlo(magnitude, tissue, acq, DecayParams(), progress.part(0.25, 0.4, notes={}))
     low, middle, high = np.percentile(r2star[tissue], (25, 50, 75))
     return r2star > middle + 3 * (high - low)
 

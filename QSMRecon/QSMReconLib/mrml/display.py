@@ -7,6 +7,7 @@ WINDOWS = {
     "chi": (-0.1, 0.1),
     "chi_referenced": (-0.1, 0.1),
     "r2star": (0.0, 60.0),
+    "t2star": (0.0, 0.1),
     "reliability": (0.0, 1.0),
     "quality": (0.0, 1.0),
 }

@@ -17,7 +17,7 @@ from .sources import checksum, collect
 from .understanding import understand
 from .volumes import affine_ras, geometry
 
-BULKY = ("unwrapped", "phase_offset")
+BULKY = ("unwrapped", "phase_offset", "t2star")
 """Images that a whole run leaves out of the scene unless asked for."""
 
 

@@ -39,6 +39,21 @@ def test_finds_the_rate_in_one_over_second(algorithm, te_s):
 
 
 @pytest.mark.parametrize("algorithm", FITS)
+def test_the_time_constant_in_seconds_is_the_inverse(algorithm):
+    te_s = EVEN_S
+    magnitude, acq = decay(te_s, np.full(SHAPE, 40.0))
+    magnitude[:, 0] = 0
+    mask = ball(SHAPE, 5)
+    out = stage("r2star").run(algorithm, {"magnitude": magnitude, "mask": mask}, acq)
+    t2star = out["t2star"]
+    np.testing.assert_allclose(t2star[mask], 0.025, rtol=0.012)
+    assert not t2star[~mask].any()
+    out = stage("r2star").run(algorithm, {"magnitude": magnitude, "mask": ~mask}, acq)
+    assert not out["t2star"][0].any()
+    assert np.isfinite(out["t2star"]).all()
+
+
+@pytest.mark.parametrize("algorithm", FITS)
 def test_the_scale_of_the_magnitude_does_not_matter(algorithm):
     magnitude, acq = decay(EVEN_S, rates(), noise=0.005)
     low, high = (fit(algorithm, np.float32(s) * magnitude, acq) for s in (1e-3, 1e4))
