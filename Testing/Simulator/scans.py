@@ -75,3 +75,8 @@ def folder(nodes, name):
     for node in nodes:
         hierarchy.CreateItem(item, node)
     return item
+
+
+def values(node):
+    """A copy of the voxels of a volume node."""
+    return np.array(slicer.util.arrayFromVolume(node))

@@ -261,9 +261,9 @@ def test_the_direction_of_b0_can_be_corrected(nodes):
     matrix = nodes.affine(tilt_deg=25)
     node = nodes.volume(np.zeros((4, 5, 6), "f4"), "phase", matrix)
     facts = {"b0_tesla": 3.0, "te_s": TE_S}
-    along_s = acquisition(node, facts)
+    along_s = acquisition(node, facts, "Phase")
     axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     np.testing.assert_allclose(axes @ along_s.b0_direction[::-1], (0, 0, 1), atol=1e-12)
-    along_r = acquisition(node, facts | {"b0_direction_ras": (2, 0, 0)})
+    along_r = acquisition(node, facts | {"b0_direction_ras": (2, 0, 0)}, "Phase")
     np.testing.assert_allclose(axes @ along_r.b0_direction[::-1], (1, 0, 0), atol=1e-12)
     assert along_s.voxel_size_mm == pytest.approx((2, 2, 2))

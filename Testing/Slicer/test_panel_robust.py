@@ -3,12 +3,14 @@
 import gc
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 TE_S = (0.004, 0.008, 0.012, 0.016)
+PHILIPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "philips3T_me2"
 
 
 @pytest.fixture
@@ -377,3 +379,25 @@ def test_memory_returns_after_a_run(panel, scan):
     ]
     assert big == []
     assert runner.worker.is_busy() is False
+
+
+@pytest.mark.skipif(not PHILIPS.is_dir(), reason=f"{PHILIPS.name} is not beside the repository")
+def test_a_real_study_can_be_loaded_from_classic_and_enhanced_dicom(panel, tmp_path):
+    with zipfile.ZipFile(PHILIPS / "dicom_classic.zip") as classic:
+        classic.extractall(tmp_path / "classic")
+    loaded = []
+    for folder in (tmp_path / "classic", PHILIPS / "dicom_enhanced"):
+        panel.widget.parts[0].load_folder(str(folder))
+        assert panel.errors == []
+        panel.wait_for_facts()
+        text = panel.ui.factsLabel.text
+        assert "2 echoes, TE 2.3 to 4.6 ms, 3 T, voxels 3 x 3 x 3 mm, B0 tilted by 3°" in text
+        assert "Short echo times" in panel.ui.warningsLabel.text
+        phase, magnitude = panel.session.node("phase"), panel.session.node("magnitude")
+        loaded.append([values(n.GetNthDataNode(1)) for n in (phase, magnitude)])
+    for classic, enhanced in zip(*loaded, strict=True):
+        np.testing.assert_allclose(classic, enhanced, rtol=1e-6, atol=1e-6)
+    panel.preset("fast")
+    panel.ui.runButton.click()
+    assert panel.errors == []
+    assert panel.session.node("chi_referenced") is not None

@@ -160,7 +160,8 @@ def test_coil_channels_are_combined_from_folders(panel, nodes, slicer):
 
 
 UNKNOWN_FIELD = (
-    "'phase 0 0.004': the field strength is not known; enter it (in tesla) under Scan facts"
+    "Phase of each channel 'phase 0': the field strength is not known; "
+    "enter it (in tesla) under Scan facts"
 )
 
 

@@ -33,13 +33,14 @@ def carriers(session):
 
 def sentence(session):
     """What is known about uncombined channels, in one line; empty if none are chosen."""
-    listed = next(iter(carriers(session).values()), [])
+    name, listed = next(iter(carriers(session).items()), ("", []))
     if not listed:
         return ""
     first = listed[0]
+    title = f"{IMAGES[name].label} '{first.GetName()}'"
     known = {k: v for k, (v, _origin) in facts.read_facts(first).items()}
     try:
-        acq = facts.acquisition(first.GetNthDataNode(0), known)
+        acq = facts.acquisition(first.GetNthDataNode(0), known, title)
     except QSMError as error:
         return str(error)
     text = _("{n} coil channels, each of {facts}.").format(

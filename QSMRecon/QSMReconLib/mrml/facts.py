@@ -136,13 +136,14 @@ def _from_dicom(node):
     return found
 
 
-def acquisition(volume, facts, *, needs_echoes=True):
+def acquisition(volume, facts, title, *, needs_echoes=True):
     """Acquisition of a scan.
 
     Parameters
     ----------
     volume : volume node; gives voxel size and, unless corrected, the direction of B0
     facts : dict of values by name, as ``te_s``, ``b0_tesla``, ...
+    title : what the images are called in an error
     needs_echoes : whether echo times are required
 
     Raises
@@ -156,7 +157,7 @@ def acquisition(volume, facts, *, needs_echoes=True):
     if not facts.get("b0_tesla"):
         problems.append("the field strength is not known; enter it (in tesla) under Scan facts")
     if problems:
-        raise InputError.from_problems(f"'{volume.GetName()}'", problems)
+        raise InputError.from_problems(title, problems)
     affine = affine_ras(volume)
     size_mm, direction = geometry_from_affine(affine)
     if facts.get("b0_direction_ras"):

@@ -182,7 +182,8 @@ def scan_of(sources, overrides):
     if problems:
         raise InputError.from_problems("The images do not belong together", problems)
     needs_echoes = any("e" in s.image.axes for s in sources)
-    acq = acquisition(order[0].volume, known, needs_echoes=needs_echoes)
+    title = f"{order[0].image.label} '{order[0].name}'"
+    acq = acquisition(order[0].volume, known, title, needs_echoes=needs_echoes)
     kept = {k: v for k, v in known.items() if k not in ("phase_scale", "phase_sign")}
     return Scan(affine_ras(order[0].volume), kept), acq
 
