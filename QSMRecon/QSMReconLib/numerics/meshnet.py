@@ -1,6 +1,5 @@
 """Networks of dilated 3 x 3 x 3 convolutions (MeshNet), in plain NumPy."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from math import gcd
@@ -8,9 +7,7 @@ from math import gcd
 import numpy as np
 
 from ..errors import InputError
-
-WORKERS = os.cpu_count() or 1
-"""Threads; results do not depend on it."""
+from . import fourier
 
 _COLUMNS = 32
 _PRODUCT = 1 << 18
@@ -155,7 +152,7 @@ def _multiply(matrix, gathered, product):
 def _run(task, items, progress):
     """Call ``task`` for each item in threads; cancelling waits for the calls that have begun."""
     items = list(items)
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(fourier.WORKERS) as pool:
         try:
             waiting = [pool.submit(task, item) for item in items]
             for done, future in enumerate(as_completed(waiting), 1):

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from QSMReconLib.errors import Cancelled, InputError
 from QSMReconLib.masking import network as mindgrab
-from QSMReconLib.numerics import meshnet
+from QSMReconLib.numerics import fourier
 from QSMReconLib.numerics.meshnet import MeshNet, convolved, elu, normalised_gelu
 from QSMReconLib.progress import Progress
 
@@ -48,7 +48,7 @@ def test_the_number_of_threads_does_not_matter(monkeypatch):
     kernel = rng.normal(size=(3, 3, 3, 2, 5)).astype(np.float32)
     results = []
     for workers in (1, 4):
-        monkeypatch.setattr(meshnet, "WORKERS", workers)
+        monkeypatch.setattr(fourier, "WORKERS", workers)
         results.append(convolved(x, kernel, 2, Progress()))
     np.testing.assert_array_equal(*results)
 
