@@ -41,12 +41,13 @@ def read_cohort(folder, participants=None, *, table=TABLE, unit=None, leave_out=
         Every problem of the tables at once.
     """
     folder = Path(folder)
-    people = read_participants(participants or _beside(folder))
+    people = read_participants(participants or participants_beside(folder))
     scans, problems = (_long_table if folder.is_file() else _tables)(folder, table)
     return assemble(people, scans, problems, unit=unit, leave_out=leave_out)
 
 
-def _beside(folder):
+def participants_beside(folder):
+    """``participants.tsv`` (or .csv) of a folder, or beside a table."""
     place = folder.parent if folder.is_file() else folder
     for name in ("participants.tsv", "participants.csv"):
         if (place / name).is_file():
@@ -120,7 +121,7 @@ def assemble(people, scans, problems=(), *, unit=None, leave_out=False):
     bad = {p.participant: p.text for p in problems if p.participant}
     general = [p.text for p in problems if not p.participant]
     if general or (bad and not leave_out):
-        sentences = general + [f"{p.participant}: {p.text}" for p in problems if p.participant]
+        sentences = general + [str(p) for p in problems if p.participant]
         if bad and not leave_out:
             sentences[-1] += "; repair them, or leave these scans out with --leave-out"
         raise InputError.from_problems("Cohort", sentences)
@@ -192,20 +193,21 @@ def _cells(row, unit):
 
 def _both_sides(values):
     """Both sides together where a table has left and right only: sums, and means by volume."""
-    for structure, side, measure in list(values):
-        if side != "left" or (structure, "both", measure) in values:
-            continue
+    for structure, _, measure in [key for key in values if key[1] == "left"]:
         pair = [values.get((structure, s, measure)) for s in ("left", "right")]
         if pair[1] is None:
             continue
         volumes = [values.get((structure, s, "volume_ml")) for s in ("left", "right")]
         if measure.endswith("_ml") or measure == "iron_mg":
-            values[structure, "both", measure] = pair[0] + pair[1]
+            both = pair[0] + pair[1]
         elif volumes[0] is None or volumes[1] is None:
-            values[structure, "both", measure] = (pair[0] + pair[1]) / 2
+            both = (pair[0] + pair[1]) / 2
         else:
-            weighted = pair[0] * volumes[0] + pair[1] * volumes[1]
-            values[structure, "both", measure] = weighted / (volumes[0] + volumes[1])
+            both = pair[0] * volumes[0] + pair[1] * volumes[1]
+            both = both / (volumes[0] + volumes[1])
+        key = structure, "both", measure
+        given = values.get(key)
+        values[key] = both if given is None else np.where(np.isfinite(given), given, both)
 
 
 def _odd_scales(order, values):
@@ -213,18 +215,18 @@ def _odd_scales(order, values):
     chi = [v for (s, _, m), v in values.items() if m == "mean_ppb" and s != "WB"]
     if not chi:
         return
-    with np.errstate(all="ignore"):
-        size = np.sqrt(np.nanmean(np.square(chi), axis=0, where=np.isfinite(chi)))
-    usual = np.nanmedian(size)
+    known = np.isfinite(chi)
+    total = np.square(np.where(known, chi, 0.0)).sum(axis=0)
+    size = np.sqrt(total / np.maximum(known.sum(axis=0), 1))
+    read = known.any(axis=0)
+    usual = np.median(size[read]) if read.any() else np.inf
     if usual < 0.5:
         yield Problem(
             "", f"the means are about {usual:.2g} ppb, which are ppm; say --unit ppm if they are"
         )
         return
-    for key, ratio in zip(order, size / usual, strict=True):
-        if not np.isfinite(ratio):
-            yield Problem(key[0], "its table has no value of susceptibility")
-        elif not 1 / SCALE < ratio < SCALE:
+    for key, ratio, some in zip(order, size / usual, read, strict=True):
+        if some and not 1 / SCALE < ratio < SCALE:
             where = " ".join(key).strip()
             yield Problem(
                 key[0], f"{where}: values {ratio:.2g} times those of the others; ppm among ppb?"

@@ -20,6 +20,10 @@ class Problem:
     participant: str
     text: str
 
+    def __str__(self):
+        named = not self.participant or self.text.startswith(self.participant)
+        return self.text if named else f"{self.participant}: {self.text}"
+
 
 @dataclass
 class Participants:

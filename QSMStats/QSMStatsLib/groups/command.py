@@ -5,16 +5,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from QSMReconLib.errors import ParameterError, QSMError
+from QSMReconLib.errors import InputError, ParameterError, QSMError
 from QSMReconLib.progress import Progress
 
 from ..cohort.cohort import MEASURES
-from ..cohort.gather import TABLE, read_cohort
+from ..cohort.gather import TABLE, participants_beside, read_cohort
+from ..everyone import main as measure_maps
 from .question import KINDS, Question
 from .recipe import COVARIATES, Recipe
 from .results import TESTS
 from .run import run_group
 from .settings import CORRECTIONS
+from .voxels import find_maps
 
 EPILOG = """
 examples:
@@ -56,6 +58,8 @@ def parser():
     g.add_argument("--table", default=TABLE, help=f"how names of tables end; default {TABLE}")
     g.add_argument("--unit", choices=("ppb", "ppm"), help="unit of the tables if not ppb")
     g.add_argument("--leave-out", action="store_true", help="leave out scans with problems")
+    g.add_argument("--auto", action="store_true", help="segment and measure maps without tables")
+    g.add_argument("--segmentations", type=Path, metavar="FOLDER", help="or measure with these")
     g.add_argument("--within", nargs="+", default=[], metavar="COLUMN=VALUE[,VALUE]")
     g = p.add_argument_group("what")
     g.add_argument("--recipe", type=Path, metavar="FILE", help="repeat a run; no other options")
@@ -73,6 +77,11 @@ def parser():
     g.add_argument("--sides", nargs="+", choices=("both", "left", "right"))
     g.add_argument("--harmonise", metavar="COLUMN", help="bring sites to one scale (ComBat)")
     g.add_argument("--keep", nargs="+", metavar="COLUMN", help="what harmonising must not remove")
+    g = p.add_argument_group("by voxel")
+    g.add_argument("--voxelwise", nargs="*", metavar="QUESTION", help="by voxel too: all, or these")
+    g.add_argument("--maps", type=Path, metavar="FOLDER", help="where the maps are; default: BIDS")
+    g.add_argument("--fwhm", type=float, metavar="MM", help="smoothing; default 3 mm")
+    g.add_argument("--absolute", action="store_true", help="the size of chi without its sign")
     g = p.add_argument_group("how")
     g.add_argument("--p", choices=TESTS, dest="p_of", help="whose P counts")
     g.add_argument("--correction", choices=CORRECTIONS)
@@ -88,6 +97,8 @@ def main(argv):
     try:
         args = parser().parse_args(argv)
         recipe = _recipe(args)
+        if not args.recipe:
+            recipe = _measured(recipe, args)
         cohort = read_cohort(**recipe.data)
         if not recipe.questions:
             recipe = recipe.with_questions(cohort, tuple(args.covariates), args.group_column)
@@ -100,6 +111,32 @@ def main(argv):
         print(f"not asked: {name}: {reason}", file=sys.stderr)
     print("\n".join(f"{kind}: {path}" for kind, path in files.items()))
     return 0
+
+
+def _measured(recipe, args):
+    """The recipe with tables of the maps, where the folder has maps but no tables."""
+    folder = args.bids
+    if folder.is_file() or next(folder.glob(f"sub-*/**/*_{args.table}"), None):
+        return recipe
+    if not find_maps(folder):
+        raise InputError(
+            f"Cohort: no sub-*_{args.table} and no sub-*_Chimap.nii.gz below {folder}; measure "
+            "the maps first (python -m QSMStatsLib MAPS OUT participant)"
+        )
+    if not args.auto and not args.segmentations:
+        raise InputError(
+            f"Cohort: {folder} has maps but no tables of structures; measure them first "
+            "(python -m QSMStatsLib MAPS OUT participant), or say --segmentations FOLDER or --auto"
+        )
+    how = ["--segmentations", str(args.segmentations)] if args.segmentations else []
+    if measure_maps([str(folder), str(args.out), "participant", *how]) and not args.leave_out:
+        raise InputError(
+            "Cohort: some maps could not be measured; repair them, or leave them out with "
+            "--leave-out"
+        )
+    participants = recipe.data["participants"] or str(participants_beside(folder))
+    data = recipe.data | {"folder": str(args.out), "participants": participants}
+    return replace(recipe, data=data)
 
 
 def _recipe(args):
@@ -128,7 +165,7 @@ def _recipe(args):
     if args.reference:
         columns = args.test or [args.group_column or "group"]
         settings["references"] = {columns[0]: args.reference}
-    recipe = Recipe.from_dict({"data": data, "settings": settings})
+    recipe = Recipe.from_dict({"data": data, "settings": settings, "voxelwise": _voxels(args)})
     if args.harmonise:
         keep = args.keep or ["age", "sex", "group"]
         recipe = replace(recipe, harmonise={"column": args.harmonise, "keep": keep})
@@ -144,6 +181,14 @@ def _recipe(args):
         )
         recipe = replace(recipe, questions=(question,))
     return recipe
+
+
+def _voxels(args):
+    if args.voxelwise is None:
+        return None
+    values = {"maps": str(args.maps or args.bids), "questions": args.voxelwise}
+    values |= {"fwhm_mm": args.fwhm} if args.fwhm is not None else {}
+    return values | ({"measure": "absolute"} if args.absolute else {})
 
 
 def _within(texts):

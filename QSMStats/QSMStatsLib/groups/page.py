@@ -15,14 +15,23 @@ STYLE = """
 body { font: 11px/1.35 sans-serif; max-width: 186mm; margin: auto; color: #111 }
 h1 { font-size: 18px } h2 { font-size: 14px; margin: 6mm 0 1mm; break-after: avoid }
 p, ul { margin: 1mm 0 }
-img { max-width: 100%; display: block; margin: 2mm auto; break-inside: avoid }
-table { border-collapse: collapse; width: 100%; margin: 2mm 0; font-size: 9px }
+figure { margin: 2mm 0; break-inside: avoid } figcaption { font-size: 9px; color: #444 }
+img { max-width: 100%; display: block; margin: auto }
+table { border-collapse: collapse; width: 100%; margin: 2mm 0; font-size: 8.5px }
 thead { display: table-header-group } tr { break-inside: avoid }
-td, th { padding: 0.3mm 1mm; text-align: right; border-bottom: 0.2px solid #bbb }
+td, th { padding: 0.3mm 0.8mm; text-align: right; border-bottom: 0.2px solid #bbb }
+table.effects td, table.effects th { white-space: nowrap }
 td.text, th.text { text-align: left } th.over { text-align: center }
 tr.sure td { font-weight: bold }
 .warn { color: #a00 } .small { font-size: 9px } pre { font-size: 8px; white-space: pre-wrap }
 """
+
+CAPTIONS = {
+    "forest": "Estimate and confidence interval of each structure; filled where the corrected P is "
+    "below the level.",
+    "violin": "Values at the means of the covariates, with quartiles and median.",
+    "scatter": "Values at the means of the covariates, with the fit and its confidence band.",
+}
 
 
 def report_page(result, pictures):
@@ -45,6 +54,8 @@ def _paragraphs(sentences, kind="p"):
 def _who(result):
     lines = _paragraphs([*result.cohort.summary(), *result.notes])
     lines += _table_one(result)
+    names = ", ".join(f"{s} {structure_name(s)}" for s in result.cohort.structures)
+    lines += f"<p class='small'>Structures: {html.escape(names)}.</p>"
     if result.skipped:
         items = _paragraphs((f"{k}: {v}" for k, v in result.skipped.items()), "li")
         lines += f"<div class='warn'>Could not be asked:<ul>{items}</ul></div>"
@@ -103,11 +114,14 @@ def _answer(answer, settings, pictures):
     )
     if answer.notes:
         parts.append(f"<ul>{_paragraphs(answer.notes, 'li')}</ul>")
-    parts += [
-        f"<img alt='{name}' src='data:image/png;base64,{base64.b64encode(data).decode()}'>"
-        for name, data in pictures.items()
-        if name.partition("_")[0] == q.id and data
-    ]
+    for name, data in pictures.items():
+        if name.partition("_")[0] == q.id and data:
+            caption = CAPTIONS[name.partition("_")[2].partition("-")[0]]
+            code = base64.b64encode(data).decode()
+            parts.append(
+                f"<figure><img alt='{name}' src='data:image/png;base64,{code}'>"
+                f"<figcaption>{caption}</figcaption></figure>"
+            )
     families = list(
         dict.fromkeys((e.term, e.contrast) for e in answer.effects if e.df1 == 1 or e.df1 != e.df1)
     )
@@ -141,13 +155,14 @@ def _effect_table(answer, term, contrast, settings):
         first = next(e for e in row if e)
         sure = row[0] and significance(row[0], settings) < settings.alpha
         n = sorted({e.n for e in row if e})
-        title = f"{html.escape(structure_name(first.structure))} ({html.escape(row_title(first))})"
+        title, style = html.escape(row_title(first)), "sure" if sure else ""
         lines.append(
-            f"<tr class='{'sure' if sure else ''}'><td class='text'>{title}</td>"
+            f"<tr class='{style}'><td class='text'>{title}</td>"
             f"<td>{' to '.join(map(str, n))}</td>{cells}</tr>"
         )
     return (
-        f"<table><thead><tr><th class='text' rowspan='2'>{html.escape(contrast)}</th>"
+        "<table class='effects'><thead><tr>"
+        f"<th class='text' rowspan='2'>{html.escape(contrast)}</th>"
         f"<th rowspan='2'>n</th>{over}</tr><tr>{under}</tr></thead>{''.join(lines)}</table>"
     )
 

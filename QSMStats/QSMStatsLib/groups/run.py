@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from QSMReconLib.errors import InputError
+from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.progress import Progress
 
 from ..cohort.gather import read_cohort
@@ -88,5 +88,32 @@ def run_group(recipe, out, cohort=None, progress=None):
     """
     progress = progress or Progress()
     result = analyse(recipe, cohort, progress.part(0, 0.6))
-    files = write_group(result, Path(out), progress.part(0.6, 1.0))
+    files = write_group(result, Path(out), progress.part(0.6, 0.7 if recipe.voxelwise else 1.0))
+    if recipe.voxelwise:
+        files |= _by_voxel(result, Path(out), progress.part(0.7, 1.0))
     return result, files
+
+
+def _by_voxel(result, out, progress):
+    """Files of the voxelwise comparison of the questions that the recipe names."""
+    from .voxels import ask_voxels
+
+    options = dict(result.recipe.voxelwise)
+    maps = options.pop("maps", result.recipe.data["folder"])
+    wanted = options.pop("questions", None) or [
+        a.question.id for a in result.answers if a.question.kind == "cross-section"
+    ]
+    known = {a.question.id: a.question for a in result.answers}
+    if unknown := [name for name in wanted if name not in known]:
+        raise ParameterError(
+            f"voxelwise: no question {', '.join(unknown)}; have {', '.join(known)}"
+        )
+    files = {}
+    for i, name in enumerate(wanted):
+        part = progress.part(i / len(wanted), (i + 1) / len(wanted))
+        found = ask_voxels(
+            result.cohort, known[name], result.recipe.settings, maps, out, options, part
+        )
+        for contrast, one in found.items():
+            files[f"{name}, {contrast}"] = one.files["cluster_table"]
+    return files

@@ -7,6 +7,7 @@ import pytest
 
 from QSMStatsLib.__main__ import main
 from QSMStatsLib.cohort.simulate import files_of, simulate
+from QSMStatsLib.groups import command
 from QSMStatsLib.tables import write_files
 
 SMALL = {"HC": 30, "RRMS": 40, "SPMS": 20}
@@ -57,3 +58,19 @@ def test_errors_are_one_sentence_and_leave_nothing(folder, tmp_path, capsys):
     assert "no column 'iq'" in capsys.readouterr().err
     assert main([str(folder), str(tmp_path / "c"), "group", "--wrong"]) == 2
     assert not (tmp_path / "c").exists()
+
+
+def test_maps_without_tables_are_measured_or_the_choice_is_named(tmp_path, capsys, monkeypatch):
+    place = tmp_path / "maps" / "sub-1" / "anat"
+    place.mkdir(parents=True)
+    args = [str(tmp_path / "maps"), str(tmp_path / "out"), "group"]
+    assert main(args) == 1
+    assert "no sub-*_desc-nuclei_table.tsv and no sub-*_Chimap.nii.gz" in capsys.readouterr().err
+    (place / "sub-1_Chimap.nii.gz").touch()
+    assert main(args) == 1
+    assert "say --segmentations FOLDER or --auto" in capsys.readouterr().err
+    seen = []
+    monkeypatch.setattr(command, "measure_maps", lambda words: seen.append(words) or 1)
+    assert main([*args, "--segmentations", str(tmp_path)]) == 1
+    assert seen == [[*args[:2], "participant", "--segmentations", str(tmp_path)]]
+    assert "some maps could not be measured" in capsys.readouterr().err
