@@ -10,7 +10,7 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import *
 from slicer.util import VTKObservationMixin
 
-from QSMReconLib.presets import preset
+from QSMReconLib.presets import DEFAULT_PRESET, preset
 from QSMReconLib.recipe import Recipe
 from QSMReconLib.stages import STAGES
 
@@ -162,7 +162,7 @@ class QSMReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class QSMReconLogic(ScriptedLoadableModuleLogic):
     """The console's way to everything the panel does."""
 
-    def run(self, recipe="consensus2024", phase=None, magnitude=None, mask=None, **options):
+    def run(self, recipe=DEFAULT_PRESET, phase=None, magnitude=None, mask=None, **options):
         """Run a preset or a Recipe on nodes; returns the output nodes by image name.
 
         Images are volumes, sequences, lists of volumes or subject-hierarchy folders; a mask may

@@ -34,7 +34,7 @@ def parser():
     p = argparse.ArgumentParser(prog="make demo", description=__doc__.split("\n\n")[0])
     p.add_argument("--input", type=Path, help="BIDS data set or folder of NIfTI files")
     p.add_argument("--out", type=Path, help="folder for everything (default: demo)")
-    p.add_argument("--preset", default="consensus2024", help="recipe")
+    p.add_argument("--preset", default="standard", help="recipe")
     p.add_argument("--voxel", type=float, default=1.0, metavar="MM", help="of the numerical head")
     p.add_argument("--segmentation", type=Path, help="labels on the grid of the scan")
     return p

@@ -36,7 +36,7 @@ def parser():
     p.add_argument("--subjects", type=int, default=12)
     p.add_argument("--difference-ppb", type=float, default=30.0)
     p.add_argument("--voxel", type=float, default=2.0, metavar="MM")
-    p.add_argument("--preset", default="consensus2024")
+    p.add_argument("--preset", default="standard")
     p.add_argument("--permutations", type=int, default=1000)
     p.add_argument("--coarse", action="store_true", help="normalise at 4 mm only: fast, worse")
     return p

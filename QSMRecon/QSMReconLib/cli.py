@@ -19,7 +19,7 @@ from .files.plan import Request
 from .files.reconstruct import reconstruct
 from .files.sidecar import read_json
 from .many import FAILURE, SUCCESS, Job, add_options, run_all, where_of
-from .presets import PRESET_IDS, preset
+from .presets import DEFAULT_PRESET, PRESET_IDS, preset
 from .recipe import Recipe
 from .stages import STAGES
 
@@ -67,7 +67,7 @@ def parser():
     )
     g.add_argument("--magnitude", nargs="+", default=[], type=Path, metavar="FILE", help="likewise")
     g = p.add_argument_group("how")
-    g.add_argument("--preset", choices=PRESET_IDS, help=f"default: {PRESET_IDS[0]}")
+    g.add_argument("--preset", choices=PRESET_IDS, help=f"default: {DEFAULT_PRESET}")
     g.add_argument("--recipe", type=Path, metavar="FILE", help="recipe or provenance (JSON)")
     g.add_argument(
         "--set",
@@ -139,7 +139,7 @@ def _request(args):
         values = read_json(args.recipe)
         recipe = Recipe.from_dict(values.get("recipe", values))
     else:
-        recipe = preset(args.preset or PRESET_IDS[0])
+        recipe = preset(args.preset or DEFAULT_PRESET)
     changes = {}
     for text in args.changes:
         key, equals, value = text.partition("=")

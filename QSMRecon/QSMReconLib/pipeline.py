@@ -63,7 +63,7 @@ def run(recipe, images, acq, progress=None, *, start_from=None, stop_after=None,
         if not stage(step.stage).is_given(images)
     ]
     _check_that_images_suffice(steps, images)
-    outcome = Outcome(dict(images))
+    outcome, extremes = Outcome(dict(images)), {}
     for number, step in enumerate(steps):
         current = stage(step.stage)
         if _too_few_echoes(step, acq):
@@ -71,7 +71,9 @@ def run(recipe, images, acq, progress=None, *, start_from=None, stop_after=None,
             continue
         part = progress.part(number / len(steps), (number + 1) / len(steps), current.title, {})
         start = time.perf_counter()
-        outcome.images |= current.run(step.algorithm, outcome.images, acq, step.params, part)
+        made = current.run(step.algorithm, outcome.images, acq, step.params, part, extremes)
+        outcome.images |= made
+        extremes = {name: ends for name, ends in extremes.items() if name not in made}
         outcome.seconds[step.stage] = time.perf_counter() - start
         outcome.notes[step.stage] = part.notes
         outcome.steps.append(step)

@@ -78,7 +78,9 @@ class Stage:
         """Whether all that the stage makes, but for what is optional, is among these names."""
         return all(image.name in names for image in self.outputs if not image.optional)
 
-    def run(self, algorithm_id, images, acq: Acquisition, params=None, progress=None):
+    def run(
+        self, algorithm_id, images, acq: Acquisition, params=None, progress=None, extremes=None
+    ):
         """Check the images, call the algorithm, return ``{output name: array}``.
 
         Parameters
@@ -88,6 +90,9 @@ class Stage:
         acq : Acquisition
         params : Params of the algorithm, or dict, or None for the defaults
         progress : Progress, optional; its ``notes`` receive the facts of the run
+        extremes : dict, optional
+            Smallest and largest value of images by name: those it has are not looked for again,
+            those that were looked for are added.
 
         Raises
         ------
@@ -110,14 +115,14 @@ class Stage:
                 f"the scan has {len(acq.te_s)}"
             )
         progress = progress or Progress()
-        arguments = self.check(images, acq, progress, algorithm.needs)
+        arguments = self.check(images, acq, progress, algorithm.needs, extremes)
         progress(0.0)
         out = algorithm.run(**arguments, acq=acq, params=params, progress=progress)
         out = out if isinstance(out, tuple) else (out,)
         progress(1.0)
         return dict(zip([o.name for o in self.outputs], out, strict=True))
 
-    def check(self, images, acq, progress=None, needs=()):
+    def check(self, images, acq, progress=None, needs=(), extremes=None):
         """Return the input arrays (masks bool, others float32), or raise with every problem."""
         problems, arrays = [], {}
         for spec in self.inputs:
@@ -142,7 +147,7 @@ class Stage:
             value = arrays[spec.name]
             if value is None or "c" in spec.axes:
                 continue
-            arrays[spec.name], problem = _values(spec, value, inside, progress)
+            arrays[spec.name], problem = _values(spec, value, inside, progress, extremes)
             problems += [problem] if problem else []
         if problems:
             raise InputError.from_problems(self.title, problems)
@@ -195,13 +200,16 @@ def _as_mask(value):
     return np.nan_to_num(value) != 0 if value.dtype.kind == "f" else value.astype(bool)
 
 
-def _values(spec, value, inside, progress):
+def _values(spec, value, inside, progress, known=None):
     """Return (array for the algorithm, problem or None); the caller's array stays as it is."""
     if spec.is_mask:
         mask = _as_mask(value)
         return mask, None if mask.any() else f"{spec.label} is empty"
     array = np.ascontiguousarray(value, dtype=np.float32)
-    extremes = _extremes(array)
+    known = {} if known is None else known
+    if spec.name not in known:
+        known[spec.name] = _extremes(array)
+    extremes = known[spec.name]
     if np.isfinite(extremes).all():
         return array, _range_problem(spec, extremes)
     bad = ~np.isfinite(array)

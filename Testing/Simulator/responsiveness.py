@@ -112,7 +112,7 @@ def main(size, echoes):
     ui.ownMaskSelector.setCurrentNode(nodes["mask"])
     while ui.factsLabel.text.startswith(("Looking", "Choose")):
         slicer.app.processEvents()
-    ui.presetComboBox.setCurrentIndex(ui.presetComboBox.findData("consensus2024"))
+    ui.presetComboBox.setCurrentIndex(ui.presetComboBox.findData("standard"))
     cancelled = [
         cancel_at(fraction, session) for fraction in (0.0, 0.001, 0.05, 0.3, 0.55, 0.75, 0.9)
     ]

@@ -163,7 +163,7 @@ def stats_picture(slicer, chi, segments, path):
     return path
 
 
-def make(folder, voxel_mm, preset="consensus2024"):
+def make(folder, voxel_mm, preset="standard"):
     """Walk through the panels on the sample head and take all pictures; returns their paths."""
     import simulator
 

@@ -126,7 +126,7 @@ def test_a_setup_of_another_version_keeps_what_is_known(panel):
     assert setup.preset_id == "fast"
     assert setup.algorithm("inversion") == "tkd"
     assert setup.params("inversion") == preset("fast").steps[-2].params
-    assert Setup.from_json("not json").recipe() == preset("consensus2024")
+    assert Setup.from_json("not json").recipe() == preset("standard")
 
 
 def test_coil_channels_are_combined_from_folders(panel, nodes, slicer):

@@ -139,3 +139,23 @@ def test_provenance_repeats_the_run(scan, outcome):
     again = run(Recipe.from_dict(back["recipe"]), images, scene.acq)
     np.testing.assert_array_equal(again.chi, outcome.chi)
     assert back["acquisition"]["te_s"] == list(scene.acq.te_s)
+
+
+def test_values_are_checked_in_images_that_a_stage_made_anew(scan):
+    images, scene = scan
+    recipe = preset("fast").part(stop_after="fieldfit")
+    given = images | {"quality": np.full(SHAPE, np.nan, np.float32)}
+    outcome = run(recipe, given, scene.acq)
+    assert np.isfinite(outcome.images["quality"]).all()
+    fresh = run(recipe, images, scene.acq)
+    for name in ("total_field", "reliability"):
+        np.testing.assert_array_equal(outcome.images[name], fresh.images[name])
+
+
+@pytest.mark.parametrize("bad", ["magnitude", "phase"])
+def test_a_bad_value_is_found_whichever_stage_comes_first(scan, bad):
+    images, scene = scan
+    spoilt = images[bad].copy()
+    spoilt[0][scene.mask] = np.nan
+    with pytest.raises(InputError, match="NaN"):
+        run(preset("fast"), images | {bad: spoilt}, scene.acq)

@@ -14,6 +14,9 @@ from ._support import kept_fraction, usable_field
 PAD_MM = 4.0
 """Room for outer sources where the mask touches the box."""
 
+BOUNDARY_TOLERANCE = 1e-2
+"""Of the boundary values; the fit takes up what is left of them."""
+
 FAR_MM = 12.0
 """The prior of the outer sources grows no further beyond this distance from the mask."""
 
@@ -49,7 +52,7 @@ def dipole_fit(images, acq, params, progress, *, inner, outer, noise):
             "use a larger mask"
         )
     rest, _, _ = without_boundary_values(
-        field, usable, acq.voxel_size_mm, progress=progress.part(0, 0.2)
+        field, usable, acq.voxel_size_mm, BOUNDARY_TOLERANCE, progress.part(0, 0.2)
     )
     box = Box(usable, acq.voxel_size_mm, PAD_MM)
     rest = box.put(rest)

@@ -12,7 +12,7 @@ from ..params import Params, param
 from ..stage import Algorithm
 from ._support import min_reliability_param, usable_field
 
-DIRECT_SUMS_PER_VOXEL = 3
+DIRECT_SUMS_PER_VOXEL = 7
 """Below so many terms per voxel of the box, summing a shell directly beats a transform."""
 
 
@@ -103,7 +103,7 @@ def vsharp(total_field, field_noise, reliability, mask, acq, params, progress):
     for n, size in reversed(list(enumerate(np.bincount(number.reshape(-1))[1:], 1))):
         progress(1 - n / largest, f"sphere of {radii[n - 1]:g} mm")
         octant = ball(radii[n - 1], acq.voxel_size_mm)
-        if size * copies(octant.shape).sum() < DIRECT_SUMS_PER_VOXEL * number.size:
+        if size * copies(octant.shape)[octant != 0].sum() < DIRECT_SUMS_PER_VOXEL * number.size:
             where = np.flatnonzero(number == n)
             filtered.reshape(-1)[where] = field.reshape(-1)[where] - mean_at(field, where, octant)
         else:

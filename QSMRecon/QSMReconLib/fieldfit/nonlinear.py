@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics.echofit import Echoes
-from ..params import Params, param
+from ..numerics.echofit import Echoes, FitParams
+from ..params import param
 from ..stage import Algorithm
 
 
 @dataclass(frozen=True)
-class NonlinearParams(Params):
+class NonlinearParams(FitParams):
     """Parameters of :func:`nonlinear`."""
 
     max_iterations: int = param(
@@ -68,7 +68,7 @@ def nonlinear(unwrapped, magnitude, quality, mask, acq, params, progress):
     residual *= np.float32(0.5)
     np.sin(residual, out=residual)
     residual *= np.float32(2)
-    return echoes.finish(slope, residual, information, 2, progress)
+    return echoes.finish(slope, residual, information, 2, params, progress)
 
 
 def _refine(echoes, slope, offset, information, params, progress):

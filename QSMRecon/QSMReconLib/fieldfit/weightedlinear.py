@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from ..numerics.echofit import Echoes
-from ..params import Params
+from ..numerics.echofit import Echoes, FitParams
 from ..stage import Algorithm
 
 
 @dataclass(frozen=True)
-class WeightedLinearParams(Params):
-    """:func:`weightedlinear` has no parameters."""
+class WeightedLinearParams(FitParams):
+    """Parameters of :func:`weightedlinear`."""
 
 
 def weightedlinear(unwrapped, magnitude, quality, mask, acq, params, progress):
@@ -43,7 +42,7 @@ def weightedlinear(unwrapped, magnitude, quality, mask, acq, params, progress):
     progress(0.2)
     slope, offset, information = echoes.line(progress)
     progress(0.5)
-    return echoes.finish(slope, echoes.residual(slope, offset), information, 2, progress)
+    return echoes.finish(slope, echoes.residual(slope, offset), information, 2, params, progress)
 
 
 ALGORITHM = Algorithm(

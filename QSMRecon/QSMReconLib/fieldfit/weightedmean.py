@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from ..numerics.echofit import Echoes
-from ..params import Params
+from ..numerics.echofit import Echoes, FitParams
 from ..stage import Algorithm
 
 
 @dataclass(frozen=True)
-class WeightedMeanParams(Params):
-    """:func:`weightedmean` has no parameters."""
+class WeightedMeanParams(FitParams):
+    """Parameters of :func:`weightedmean`."""
 
 
 def weightedmean(unwrapped, magnitude, quality, mask, acq, params, progress):
@@ -43,7 +42,7 @@ def weightedmean(unwrapped, magnitude, quality, mask, acq, params, progress):
     progress(0.2)
     slope, information = echoes.proportional()
     progress(0.5)
-    return echoes.finish(slope, echoes.residual(slope), information, 1, progress)
+    return echoes.finish(slope, echoes.residual(slope), information, 1, params, progress)
 
 
 ALGORITHM = Algorithm(

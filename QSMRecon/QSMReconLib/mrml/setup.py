@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .. import presets
 from ..errors import ParameterError
-from ..presets import PRESET_IDS
+from ..presets import DEFAULT_PRESET, PRESET_IDS
 from ..recipe import Recipe, Step
 from ..stages import STAGES, stage
 
@@ -23,7 +23,7 @@ class Setup:
     preset_id : the preset chosen last
     """
 
-    def __init__(self, preset_id="consensus2024"):
+    def __init__(self, preset_id=DEFAULT_PRESET):
         self._algorithms = {s.id: s.algorithms[0].id for s in STAGES if s.algorithms}
         self._params = {}
         self._steps = set()

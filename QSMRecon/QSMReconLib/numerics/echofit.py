@@ -1,17 +1,36 @@
 """What all field fits share: the mask's voxels as columns, the image noise, the outputs."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.stats import chi2
 
+from ..params import Params, param
 from ..units import TURN_RAD
 from .phase import neighbours, voxel_quality
-from .reliability import trust_in_fit, trust_in_place, typical
+from .reliability import trust_in_fit, trust_in_place, trust_in_signal, typical
 from .voxels import MaskVoxels
 
 _FAINTEST = 1e-6
 _FAINTEST_ECHO = 1e-2
 """Magnitudes below this part of the largest in the scan, and of the largest echo of the voxel,
 count as this part: it changes no result, and sums in float32 stay exact."""
+
+
+@dataclass(frozen=True)
+class FitParams(Params):
+    """Parameters that all field fits share."""
+
+    max_residual: float = param(
+        0.0,
+        "Largest residual",
+        "Voxels lose reliability in proportion to the part of their signal (sum of squares over "
+        "the echoes) that differs from the fit, and all of it at this part; 0: only the noise "
+        "decides",
+        range=(0, 2),
+        decimals=2,
+        advanced=True,
+    )
 
 
 class Echoes:
@@ -92,7 +111,7 @@ class Echoes:
             phase -= np.float32(te) * slope
         return self.phase
 
-    def finish(self, slope, residual, information, fitted, progress):
+    def finish(self, slope, residual, information, fitted, params, progress):
         """The outputs of the stage from a fit.
 
         Parameters
@@ -102,6 +121,7 @@ class Echoes:
         information : (N,) float32
             Inverse variance of ``slope`` for image noise 1 (in units of the magnitude unit).
         fitted : number of parameters fitted to each voxel
+        params : FitParams
         progress : Progress
 
         Returns
@@ -115,6 +135,8 @@ class Echoes:
         progress.note(image_noise=noise * self.magnitude_unit)
         progress(0.6)
         trust = trust_in_fit(misfit, information, noise, dof)
+        if params.max_residual:
+            trust *= trust_in_signal(residual, self.weight, params.max_residual)
         quality = self._quality
         if quality is None:
             part = progress.part(0.6, 0.9)

@@ -68,15 +68,18 @@ def edge_weights(box, magnitude):
     """
     weights = []
     image = None if magnitude is None else box.put(magnitude)
+    sample = np.flatnonzero(box.mask)[::SAMPLE]
     for axis in range(3):
-        inside = (box.mask & np.roll(box.mask, -1, axis)).astype(np.float32)
-        if image is not None:
-            size = np.empty(box.shape, np.float32)
-            difference(image, axis, box.voxel_size_mm[axis], size)
-            np.abs(size, out=size)
-            size *= inside
-            typical = np.quantile(size[box.mask][::SAMPLE], 0.7)
-            if typical > 0:
-                inside *= np.maximum(np.float32(0.1), 1 / (1 + (size / typical) ** 2))
-        weights.append(inside)
+        inside = box.mask & np.roll(box.mask, -1, axis)
+        if image is None:
+            weights.append(inside.astype(np.float32))
+            continue
+        step = difference(image, axis, box.voxel_size_mm[axis], np.empty_like(image))
+        step *= inside
+        typical = np.quantile(np.abs(step.reshape(-1)[sample]), 0.7)
+        step *= np.float32(1 / typical if typical > 0 else 0)
+        step *= step
+        step += np.float32(1)
+        np.divide(inside, step, out=step)
+        weights.append(np.maximum(step, np.float32(0.1) * inside, out=step))
     return weights

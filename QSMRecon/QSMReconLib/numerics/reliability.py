@@ -42,6 +42,35 @@ def trust_in_fit(misfit, information, noise, dof):
     return np.exp(variance, out=variance)
 
 
+def trust_in_signal(residual, weight, largest):
+    """Trust from the part of the signal that the fit leaves: 0 from ``largest`` on [1]_.
+
+    The part is ``sum |S_fit - S|^2 / sum |S|^2`` over the echoes, of signals that differ in phase.
+
+    Parameters
+    ----------
+    residual : (E, N) float32, rad
+    weight : (E, N) float32, squared magnitudes
+    largest : float
+
+    Returns
+    -------
+    trust : (N,) float32
+
+    References
+    ----------
+    .. [1] Bilgic et al., Magn Reson Med 2024;91:1834-1862, doi:10.1002/mrm.30006
+    """
+    part = np.zeros(residual.shape[1], np.float32)
+    for rest, share in zip(residual, weight, strict=True):
+        half = np.sin(np.float32(0.5) * rest)
+        part += half * half * share
+    part *= np.float32(-4 / largest)
+    part /= weight.sum(axis=0)
+    part += np.float32(1)
+    return np.maximum(part, np.float32(0), out=part)
+
+
 def typical(values):
     """Median of at most about 2^18 evenly spaced values: exact to a fraction of a percent."""
     return float(np.median(values[:: max(1, values.size >> 18)]))

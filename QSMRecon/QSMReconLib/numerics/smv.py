@@ -13,6 +13,9 @@ from .multigrid import PoissonGrid
 ROUNDING = 1 + 1e-5
 """Radii and distances are compared with this slack."""
 
+CHUNK = 4096
+"""Voxels summed at a time, so that they stay in the cache."""
+
 
 def ball(radius_mm, voxel_size_mm):
     """Octant of the ball: the voxels whose centre is at most ``radius_mm`` away.
@@ -109,12 +112,20 @@ def mean_at(field, where, octant):
     """
     values = field.reshape(-1)
     strides = np.array([field.shape[1] * field.shape[2], field.shape[2], 1])
+    offsets = np.argwhere(octant)
+    terms = [
+        (int(np.dot(offset * (1 - 2 * np.array(signs)), strides)), octant[tuple(offset)])
+        for offset in offsets
+        for signs in np.ndindex(*np.where(offset > 0, 2, 1))
+    ]
     mean = np.zeros(where.size, np.float32)
-    for offset in np.argwhere(octant):
-        weight = octant[tuple(offset)]
-        for signs in np.ndindex(*np.where(offset > 0, 2, 1)):
-            step = int(np.dot(offset * (1 - 2 * np.array(signs)), strides))
-            mean += weight * values[where + step]
+    for start in range(0, where.size, CHUNK):
+        part, total = where[start : start + CHUNK], mean[start : start + CHUNK]
+        beside, value = np.empty_like(part), np.empty_like(total)
+        for step, weight in terms:
+            np.take(values, np.add(part, step, out=beside), out=value, mode="clip")
+            value *= weight
+            total += value
     return mean
 
 

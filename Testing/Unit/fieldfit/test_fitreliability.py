@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from Unit.fieldfit.fits import ALL, TE_S, fit, scan
 
+from QSMReconLib.numerics.reliability import trust_in_signal
+
 SOME = (slice(10, 12), slice(12, 14), slice(12, 15))
 
 
@@ -102,3 +104,35 @@ def test_noise_everywhere_is_not_believed(algorithm):
     unwrapped = rng.uniform(-np.pi, np.pi, unwrapped.shape).astype(np.float32)
     trust = reliability(algorithm, unwrapped, rng.random(magnitude.shape), mask, acq)
     assert np.mean(trust[mask] > 0.5) < 0.01
+
+
+@pytest.mark.parametrize("weight", [1.0, 7.0])
+def test_trust_in_signal_is_one_less_the_part_that_the_fit_leaves(weight):
+    angles = np.array([0, 0.2, 0.4, 0.5, 2.0], np.float32)
+    residual = np.stack([angles, -angles, angles])
+    trust = trust_in_signal(residual, np.full_like(residual, weight), 0.3)
+    part = np.abs(np.exp(1j * angles) - 1) ** 2
+    np.testing.assert_allclose(trust, np.maximum(0, 1 - part / 0.3), atol=1e-6)
+
+
+def test_largest_residual_multiplies_the_reliability_of_the_weighted_mean():
+    _, unwrapped, magnitude, mask, acq = scan(noise=0.1)
+    loose = fit("weightedmean", unwrapped, magnitude, mask, acq)[2]
+    strict = fit("weightedmean", unwrapped, magnitude, mask, acq, max_residual=0.05)[2]
+    te = np.reshape(TE_S, (-1, 1, 1, 1))
+    slope = np.sum(magnitude**2 * te * unwrapped, 0) / np.sum(magnitude**2 * te**2, 0)
+    misfit = np.abs(magnitude * (np.exp(1j * (unwrapped - te * slope)) - 1)) ** 2
+    part = misfit.sum(0) / np.sum(magnitude**2, 0)
+    expected = loose * np.maximum(0, 1 - part / 0.05)
+    np.testing.assert_allclose(strict[mask], expected[mask], atol=1e-3)
+    assert 0.01 < np.mean(strict[mask] == 0) < 0.95
+
+
+@pytest.mark.parametrize("algorithm", ALL)
+def test_a_stricter_largest_residual_leaves_less(algorithm):
+    _, unwrapped, magnitude, mask, acq = scan(noise=0.1)
+    means = [
+        fit(algorithm, unwrapped, magnitude, mask, acq, max_residual=r)[2][mask].mean()
+        for r in (0, 0.3, 0.05)
+    ]
+    assert means[0] > 1.01 * means[1] > 1.1 * means[2]
