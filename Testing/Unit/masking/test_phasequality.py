@@ -9,6 +9,7 @@ import pytest
 from phantoms import acquisition, ball, positions
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.masking._brain import BrainParams, Head
+from QSMReconLib.numerics.phase import voxel_quality
 from QSMReconLib.pipeline import run
 from QSMReconLib.presets import preset
 from QSMReconLib.progress import Progress
@@ -129,6 +130,22 @@ def test_incoherent_phase_at_the_edge_is_left_out():
     assert mask[brain & ~spoiled].mean() > 0.97
     assert mask_of(magnitude, phase, acq, quality=0)[rim].mean() > 0.98
     assert mask_of(magnitude, phase, acq, "magnitude")[rim].mean() > 0.98
+
+
+def test_the_automatic_threshold_lies_between_noise_and_tissue():
+    magnitude, phase, brain, acq = head()
+    progress = Progress()
+    automatic = mask_of(magnitude, phase, acq, progress=progress, automatic=True, quality=1)
+    threshold = progress.notes["phase_quality_threshold"]
+    echoes = slice(0, 2)
+    quality = voxel_quality(phase[echoes], None, TE_S[echoes])
+    air = ~ball(SHAPE, 75, SIZE_MM) & (positions(SHAPE, SIZE_MM)[0] > 0)
+    assert (
+        np.median(quality[air]) < threshold < np.quantile(quality[ball(SHAPE, 50, SIZE_MM)], 0.05)
+    )
+    same = mask_of(magnitude, phase, acq, quality=threshold)
+    assert dice(automatic, same) > 0.999
+    assert dice(automatic, brain) > 0.96
 
 
 def test_without_phase_the_mask_is_that_of_the_magnitude_and_says_so():
