@@ -50,6 +50,18 @@ class Recipe:
                 f"recipe {self.id}: each stage once, in the order {', '.join(order)}; "
                 f"got {', '.join(step.stage for step in self.steps)}"
             )
+        self._check_that_the_background_goes()
+
+    def _check_that_the_background_goes(self):
+        used = {s.stage: stage(s.stage).algorithm(s.algorithm) for s in self.steps}
+        background, inversion = used.get("background"), used.get("inversion")
+        if background and inversion and background.single_step and not inversion.single_step:
+            fit = ", ".join(a.id for a in stage("inversion").algorithms if a.single_step)
+            raise ParameterError(
+                f"recipe {self.id}: background.algorithm={background.id} leaves the background in "
+                f"the field, which inversion.algorithm={inversion.id} takes for tissue; choose the "
+                f"inversion {fit} or remove the background"
+            )
 
     def as_dict(self):
         """Plain dict for JSON."""

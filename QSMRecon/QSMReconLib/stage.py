@@ -37,7 +37,8 @@ class Algorithm:
 
     ``summary`` is one plain sentence on what it does and when to use it; ``reference`` and ``doi``
     name the paper; a scan with fewer than ``min_echoes`` echoes is refused; ``needs`` names the
-    optional images of the stage that this algorithm cannot do without.
+    optional images of the stage that this algorithm cannot do without. ``single_step`` marks what
+    leaves the background in the field, and what then inverts a field with its background.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Algorithm:
     doi: str = ""
     min_echoes: int = 0
     needs: tuple[str, ...] = ()
+    single_step: bool = False
 
 
 @dataclass(frozen=True)

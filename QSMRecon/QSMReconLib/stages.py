@@ -5,11 +5,25 @@ Panels, scripts, recipes, the command line, validation and the docs are read fro
 
 from dataclasses import replace
 
-from .background import ismv, jointdipoles, lbv, pdf, resharp, sharp, vsharp
+from .background import ismv, jointdipoles, lbv, none, pdf, resharp, sharp, vsharp
 from .coilcombination import adaptive, aspire, hammond, mcpc3ds, virtualreference
 from .errors import ParameterError
 from .fieldfit import nonlinear, weightedlinear, weightedmean
-from .inversion import hdqsm, heidi, ilsqr, l1, l2, medi, nltv, rts, tikhonov, tkd, tv, weakharmonic
+from .inversion import (
+    hdqsm,
+    heidi,
+    ilsqr,
+    l1,
+    l2,
+    medi,
+    nltv,
+    rts,
+    tgv,
+    tikhonov,
+    tkd,
+    tv,
+    weakharmonic,
+)
 from .maps import arlo, clearswi, loglinear, swi
 from .maps import nonlinear as power
 from .masking import magnitude, network, phasequality
@@ -121,6 +135,7 @@ STAGES = (
             resharp.ALGORITHM,
             sharp.ALGORITHM,
             ismv.ALGORITHM,
+            none.ALGORITHM,
         ),
     ),
     Stage(
@@ -149,6 +164,7 @@ STAGES = (
             medi.ALGORITHM,
             heidi.ALGORITHM,
             ilsqr.ALGORITHM,
+            tgv.ALGORITHM,
         ),
     ),
     Stage(

@@ -130,11 +130,11 @@ class _Splitting:
         if self.pull is not None:
             self._confine()
         for here in self.planes:
-            _relax(modelled[here], self.split[here], self.split_dual[here], self.work[here])
+            relax(modelled[here], self.split[here], self.split_dual[here], self.work[here])
         self.data_step(self.work, self.split)
         np.subtract(self.work, self.split, out=self.split_dual)
         self.iterations += 1
-        self.change = self._relative_change(before)
+        self.change = relative_change(before, self.x, self.box.mask, self.planes)
         return self.change
 
     def _solve(self):
@@ -169,7 +169,7 @@ class _Splitting:
                 limit = self.limits[axis][here]
                 target += dual
                 difference_in_planes(self.x, here, axis, spacing_mm[axis], relaxed)
-                _relax(relaxed, target, dual, relaxed)
+                relax(relaxed, target, dual, relaxed)
                 np.clip(relaxed, -limit, limit, out=dual)
                 relaxed -= dual
                 np.subtract(relaxed, dual, out=target)
@@ -191,20 +191,21 @@ class _Splitting:
         """How strongly the data pull at the sources outside the mask that are held at zero."""
         return -self.support * self.pull
 
-    def _relative_change(self, before):
-        """Relative change inside the mask; ``before`` is overwritten."""
-        moved = size = 0.0
-        for here in self.planes:
-            inside = self.box.mask[here]
-            step, x = before[here], self.x[here] * inside
-            step *= inside
-            step -= x
-            moved += float(np.vdot(step, step))
-            size += float(np.vdot(x, x))
-        return (moved / max(size, 1e-30)) ** 0.5
+
+def relative_change(before, x, mask, planes):
+    """Relative change of x in the mask; ``before`` is overwritten."""
+    moved = size = 0.0
+    for here in planes:
+        inside = mask[here]
+        step, now = before[here], x[here] * inside
+        step *= inside
+        step -= now
+        moved += float(np.vdot(step, step))
+        size += float(np.vdot(now, now))
+    return (moved / max(size, 1e-30)) ** 0.5
 
 
-def _relax(new, split, dual, out):
+def relax(new, split, dual, out):
     """``out = r new + (1 - r) split + dual``, the over-relaxed point that is split next."""
     np.multiply(new, np.float32(RELAXATION), out=out)
     out += np.float32(1 - RELAXATION) * split
