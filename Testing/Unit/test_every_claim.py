@@ -175,7 +175,7 @@ def test_a_spoilt_patch_does_little_harm_around_it_where_it_is_marked(stage, alg
     for mark in weights:
         found = run(stage, algorithm, {field: wrong, mark: marks[mark]})[name]
         harm = [np.abs(x - clean)[near].mean() for x in (found, unmarked)]
-        assert harm[0] < 0.7 * harm[1], mark
+        assert harm[0] <= 0.7 * harm[1], mark
 
 
 @pytest.mark.parametrize(("stage", "algorithm"), INVERSIONS)
