@@ -2,6 +2,7 @@
 
 import sys
 
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -29,20 +30,30 @@ class QSMStatsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = self.parameters = self.panel = self._tag = None
+        self.cohortParameters = self.cohortPanel = self._cohortTag = None
 
     def setup(self):
         from QSMReconLib.mrml.widgets import WheelGuard, guard_wheel
+        from QSMStatsLib.mrml.cohortpanel import CohortPanel
         from QSMStatsLib.mrml.panel import Panel
 
         ScriptedLoadableModuleWidget.setup(self)
         widget = slicer.util.loadUI(self.resourcePath("UI/QSMStats.ui"))
-        self.layout.addWidget(widget)
-        widget.setMRMLScene(slicer.mrmlScene)
+        cohort = slicer.util.loadUI(self.resourcePath("UI/QSMCohort.ui"))
+        self.tabs = qt.QTabWidget()
+        self.tabs.addTab(widget, _("One person"))
+        self.tabs.addTab(cohort, _("Cohort"))
+        self.layout.addWidget(self.tabs)
+        for part in (widget, cohort):
+            part.setMRMLScene(slicer.mrmlScene)
         self.ui = slicer.util.childWidgetVariables(widget)
+        self.cohortUi = slicer.util.childWidgetVariables(cohort)
+        self.cohortPanel = CohortPanel(self.cohortUi)
         self.logic = QSMStatsLogic()
         self.panel = Panel(self.ui)
-        self._guard = WheelGuard(widget)
-        guard_wheel(self._guard, widget)
+        self._guard = WheelGuard(self.tabs)
+        for part in (widget, cohort):
+            guard_wheel(self._guard, part)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -55,24 +66,27 @@ class QSMStatsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.bind(True)
 
     def exit(self):
-        if not self.panel.running:
+        if not self.panel.running and not self.cohortPanel.running:
             self.bind(False)
 
     def cleanup(self):
         if self.panel is not None:
             self.panel.cancel()
+            self.cohortPanel.cancel()
             self.bind(False)
         self.removeObservers()
 
     def onReload(self):
         """Reload the library too: Slicer reloads only this file."""
         self.panel.cancel()
+        self.cohortPanel.cancel()
         for name in [n for n in sys.modules if n.partition(".")[0] == "QSMStatsLib"]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, caller, event):
         self.panel.cancel()
+        self.cohortPanel.cancel()
         self.bind(False)
 
     def onSceneEndClose(self, caller, event):
@@ -86,24 +100,33 @@ class QSMStatsWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onChanged(self, caller=None, event=None):
         self.panel.refresh()
+        self.cohortPanel.refresh()
 
     def bind(self, on):
         """Bind the widgets to the parameter node of the scene, or let go of it."""
+        from QSMStatsLib.mrml import cohortparameters
         from QSMStatsLib.mrml.parameters import WIDGETS, QSMStatsParameterNode
 
         if self.parameters is not None:
             self.parameters.disconnectGui(self._tag)
+            self.cohortParameters.disconnectGui(self._cohortTag)
             self.removeObserver(
                 self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onChanged
             )
-        self.parameters = QSMStatsParameterNode(self.logic.getParameterNode()) if on else None
+        node = self.logic.getParameterNode() if on else None
+        self.parameters = QSMStatsParameterNode(node) if on else None
+        self.cohortParameters = cohortparameters.CohortParameterNode(node) if on else None
         if on:
             shown = {name: getattr(self.ui, widget) for name, widget in WIDGETS.items()}
             self._tag = self.parameters.connectParametersToGui(shown)
+            places = cohortparameters.WIDGETS.items()
+            shown = {name: getattr(self.cohortUi, widget) for name, widget in places}
+            self._cohortTag = self.cohortParameters.connectParametersToGui(shown)
             self.addObserver(
                 self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onChanged
             )
         self.panel.bind(self.parameters)
+        self.cohortPanel.bind(self.cohortParameters)
 
 
 class QSMStatsLogic(ScriptedLoadableModuleLogic):
@@ -128,6 +151,20 @@ class QSMStatsLogic(ScriptedLoadableModuleLogic):
         from QSMStatsLib.mrml import analysis
 
         return analysis.measure(chi, segmentation, **options)
+
+    def group(self, folder, participants=None, **options):
+        """Compare a cohort; returns a Group (``result``, ``table``, ``overlays``).
+
+        Parameters
+        ----------
+        folder : with the tables of structures (BIDS derivatives), or a recipe (JSON)
+        participants : table node or file; participants.tsv of the folder without it
+        options : of ``QSMStatsLib.mrml.group.compare``: ``test``, ``covariates``, ``reference``,
+            ``maps``, ``out``, ``leave_out``, and those of ``groups.settings.Settings``
+        """
+        from QSMStatsLib.mrml import group
+
+        return group.compare(folder, participants, **options)
 
     def report(self, result, path):
         """Write the page about a measured person."""

@@ -4,6 +4,7 @@ from QSMReconLib.errors import InputError
 from QSMReconLib.mrml.packages import install
 
 from ..atlas.syn import PACKAGE, ants_module
+from ..groups.packages import statsmodels_api
 from ..pictures import figure_classes
 
 
@@ -15,6 +16,11 @@ def ensure_ants():
 def ensure_matplotlib():
     """The same for matplotlib, which draws the pictures of the report."""
     return _ensure("matplotlib", figure_classes)
+
+
+def ensure_statsmodels():
+    """The same for statsmodels, which fits the models of a cohort."""
+    return _ensure("statsmodels", statsmodels_api)
 
 
 def _ensure(package, find):
