@@ -388,3 +388,17 @@ def test_the_settings_of_the_tab_are_kept_in_the_scene(stats, ui, folder):
     kept = stats.logic.getParameterNode()
     assert kept.GetParameter("cohortTest") == "edss"
     assert kept.GetParameter("cohortTables") == str(folder)
+
+
+@pytest.mark.parametrize("width", [400, 480, 700])
+def test_no_text_is_clipped(stats, ui, folder, slicer, width):
+    import screenshots
+
+    stats.tabs.setCurrentIndex(1)
+    ran(stats, folder)
+    ui.voxelCollapsibleButton.collapsed = False
+    screenshots.grab(slicer, stats.parent, width)
+    assert screenshots.clipped_texts(stats.tabs) == []
+    ui.voxelCollapsibleButton.collapsed = True
+    stats.parent.hide()
+    stats.tabs.setCurrentIndex(0)

@@ -47,7 +47,8 @@ class CohortForm:
         ui.testComboBox.setCurrentIndex(ui.testComboBox.findData(p.cohortTest))
         chosen = p.cohortCovariates.split(",")
         ui.covariatesList.clear()
-        for name in (*known, VOLUME):
+        first = [name for name in ("age", "sex") if name in known]
+        for name in dict.fromkeys((*first, VOLUME, *known)):
             item = qt.QListWidgetItem(
                 _("volume of the structure") if name == VOLUME else label_of(name)
             )

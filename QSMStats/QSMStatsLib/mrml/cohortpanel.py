@@ -151,7 +151,7 @@ class CohortPanel:
         widget.setRowCount(len(rows))
         widget.setColumnCount(len(titles))
         widget.setHorizontalHeaderLabels(list(titles))
-        widget.horizontalHeaderItem(3).setToolTip(f"{label} ({unit})")
+        widget.horizontalHeaderItem(titles.index("Estimate")).setToolTip(f"{label} ({unit})")
         for number, row in enumerate(rows):
             for column, value in enumerate(row):
                 widget.setItem(number, column, _cell(value))

@@ -13,9 +13,9 @@ MEASURED = {
     for label, _unit in [MEASURES[name]]
 }
 CORRECTIONS = {
-    "Benjamini-Hochberg (false discovery rate)": "bh",
+    "Benjamini-Hochberg (FDR)": "bh",
     "Bonferroni": "bonferroni",
-    "Permutation, largest t (family-wise)": "fwe",
+    "Largest t, permuted (FWE)": "fwe",
     "none": "none",
 }
 VOXEL_MEASURES = {"Susceptibility": "signed", "Its size without sign": "absolute"}

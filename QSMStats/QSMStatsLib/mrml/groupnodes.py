@@ -113,13 +113,13 @@ def rows_shown(result, measure):
     """Rows of the table of the tab: titles first, then a tuple for each effect of one measure."""
     settings = result.recipe.settings
     found = [e for a in result.answers for e in a.effects if e.measure == measure and e.df1 == 1]
-    sized = any(np.isfinite(e.d) for e in found)
+    sized, sided = any(np.isfinite(e.d) for e in found), {e.side for e in found} != {"both"}
     yield (
-        "Structure", "Side", "Contrast", "Estimate", "from", "to", "d" if sized else "r", "P",
-        "P corrected", "n", "Warnings",
+        "Structure", *(["Side"] if sided else []), "Contrast", "Estimate", "P corrected",
+        "from", "to", "d" if sized else "r", "P", "n", "Warnings",
     )  # fmt: skip
     for e in found:
         yield (
-            structure_name(e.structure), e.side, e.contrast, e.estimate, e.low, e.high,
-            e.d if sized else e.r, e.p, significance(e, settings), e.n, e.warnings,
+            structure_name(e.structure), *([e.side] if sided else []), e.contrast, e.estimate,
+            significance(e, settings), e.low, e.high, e.d if sized else e.r, e.p, e.n, e.warnings,
         )  # fmt: skip
