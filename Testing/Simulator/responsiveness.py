@@ -1,6 +1,6 @@
 """How alive the application stays during a run, on the simulator.
 
-python Testing/Simulator/responsiveness.py [--size 256] [--echoes 2]
+python Testing/Simulator/responsiveness.py [--size 256] [--echoes 2] [--preset standard]
 
 Prints: GUI timer ticks and the longest gap between two during a whole run, the time from the click
 on Cancel to the end of the run for several moments of cancelling, and the memory before and after.
@@ -101,7 +101,7 @@ def cancel_at(fraction, session):
     return (moment[0][0], end[0] - moment[0][1], end[1] - moment[0][2]) if moment else None
 
 
-def main(size, echoes):
+def main(size, echoes, preset):
     slicer = simulator.start()
     simulator.load_module(ROOT / "QSMRecon" / "QSMRecon.py")
     widget = simulator.open_module("QSMRecon")
@@ -112,20 +112,19 @@ def main(size, echoes):
     ui.ownMaskSelector.setCurrentNode(nodes["mask"])
     while ui.factsLabel.text.startswith(("Looking", "Choose")):
         slicer.app.processEvents()
-    ui.presetComboBox.setCurrentIndex(ui.presetComboBox.findData("standard"))
-    cancelled = [
-        cancel_at(fraction, session) for fraction in (0.0, 0.001, 0.05, 0.3, 0.55, 0.75, 0.9)
-    ]
-    for shown, seconds, cpu in filter(None, cancelled):
-        print(f"cancel at {shown:55s} {seconds:6.2f} s, CPU {cpu:5.2f} s")
+    ui.presetComboBox.setCurrentIndex(ui.presetComboBox.findData(preset))
+    for fraction in (0.0, 0.001, 0.05, 0.3, 0.55, 0.75, 0.9):
+        cancelled = cancel_at(fraction, session)
+        if cancelled:
+            shown, seconds, cpu = cancelled
+            print(f"cancel at {shown:55s} {seconds:6.2f} s, CPU {cpu:5.2f} s", flush=True)
     gc.collect()
     before, ticks, start = memory_mb(), Ticks(ui.progressLabel), time.monotonic()
     ui.runButton.click()
     seconds, (gaps, cpu) = time.monotonic() - start, ticks.gaps()
     gc.collect()
-    print(
-        f"run of {size}^3, {echoes} echoes: {seconds:.1f} s, {ui.messageLabel.text or 'no error'}"
-    )
+    told = ui.messageLabel.text or "no error"
+    print(f"{preset} of {size}^3, {echoes} echoes: {seconds:.1f} s, {told}")
     print(f"GUI ticks {len(gaps)}, median gap {np.median(gaps):.3f} s, longest {gaps.max():.3f} s")
     print(f"longest work in the main thread between two ticks {cpu.max():.3f} s")
     for n in np.flatnonzero(gaps > LONG_S):
@@ -144,7 +143,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--echoes", type=int, default=2)
+    parser.add_argument("--preset", default="standard")
     arguments = parser.parse_args()
-    main(arguments.size, arguments.echoes)
+    main(arguments.size, arguments.echoes, arguments.preset)
     sys.stdout.flush()
     os._exit(0)

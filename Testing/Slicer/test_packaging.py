@@ -129,6 +129,19 @@ def test_the_icon_is_128_pixels_square():
     assert [int.from_bytes(header[n : n + 4], "big") for n in (0, 4)] == [128, 128]
 
 
+def test_the_readme_is_the_homepage_that_the_index_asks_for():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"^# SlicerQSM$", text, re.MULTILINE)
+    assert metadata("EXTENSION_DESCRIPTION").partition(" of the brain")[0] in text
+    for module in MODULES:
+        assert re.search(rf"^- \*\*{module}\*\* \w+", text, re.MULTILINE)
+    assert re.search(r"!\[.+\]\(Docs/.+\.png\)", text)
+    assert "[MIT](LICENSE)" in text
+    assert "cite" in text
+    assert "Docs/slicer.md" in text
+    assert "Sample Data" in (ROOT / "Docs" / "slicer.md").read_text(encoding="utf-8")
+
+
 def test_there_is_a_licence_at_the_top():
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
 
@@ -137,6 +150,8 @@ def test_what_the_extensions_index_does_not_allow_is_not_tracked():
     listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     if listing.returncode:
         pytest.skip("not a git checkout")
+    if (ROOT / ".git").is_dir():
+        assert sum(p.stat().st_size for p in (ROOT / ".git").rglob("*") if p.is_file()) < 100e6
     files = [ROOT / name for name in listing.stdout.splitlines()]
     sizes = [p.stat().st_size for p in files if p.is_file()]
     assert sum(sizes) < 100e6
