@@ -9,6 +9,7 @@ import slicer
 from ..stage import Image
 from ..stages import STAGES
 from . import display, facts
+from .checksums import remember, state
 from .volumes import fill, node_class, set_unit
 
 RECIPE = "QSM.Recipe"
@@ -77,6 +78,9 @@ def write(outputs, targets, scan, texts, sources, checksums, folder_name, betwee
             _annotate(node, output.image, scan, texts, sources)
             node.SetAttribute(INPUTS, json.dumps(_inputs_of(output.image.name, checksums)))
             nodes[name] = node
+            remember(state(node), checksums[name])
+        for source in sources:
+            remember(source.state, source.checksum)
         _file(nodes.values(), made, sources, folder_name)
     except BaseException:
         for node_id in {*extra, *(node.GetID() for node in made)}:

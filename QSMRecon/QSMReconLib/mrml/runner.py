@@ -12,8 +12,9 @@ from ..pipeline import run as run_pipeline
 from ..recipe import Recipe, Step
 from ..stages import STAGES, stage
 from . import history, outputs, worker
+from .checksums import checksum
 from .facts import ATTRIBUTES, SCAN, acquisition
-from .sources import checksum, collect
+from .sources import collect
 from .understanding import understand
 from .volumes import affine_ras, geometry
 

@@ -1,6 +1,5 @@
 """The images of a run as the user gives them: a volume, a sequence, a list, a folder, a segment."""
 
-import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import vtk
 from ..errors import InputError
 from ..files.nifti import Volume
 from ..files.phasescale import find_scale
+from .checksums import checksum, state
 from .facts import read_facts
 from .volumes import check_unit, check_volume, geometry, mask_of_segment, unit
 
@@ -31,6 +31,7 @@ class Source:
     declared_unit : UCUM code of the nodes
     notes : facts of the preparation, such as the phase scale
     checksum : of the voxels, to notice later that an input has changed
+    state : of the first node when it was copied
     name : of the first node; :meth:`prepare` asks no node, because it may run in any thread
     """
 
@@ -43,9 +44,12 @@ class Source:
     notes: dict = field(default_factory=dict)
     checksum: str = ""
     name: str = field(init=False)
+    state: tuple | None = field(init=False)
 
     def __post_init__(self):
         self.name = self.nodes[0].GetName()
+        whole = len(self.nodes) == 1 and not self.nodes[0].IsA("vtkMRMLSegmentationNode")
+        self.state = state(self.nodes[0]) if whole else None
 
     def value(self, name, default=None):
         """A fact without its origin."""
@@ -87,14 +91,6 @@ class Source:
             array = -array
             self.notes["phase_sign"] = "inverted"
         return array
-
-
-def checksum(arrays):
-    """Checksum of the voxels of several arrays, as text."""
-    total = 1
-    for array in arrays:
-        total = zlib.adler32(array, total)
-    return f"{total:08x}"
 
 
 class Channels:

@@ -2,16 +2,11 @@
 
 import json
 
-import slicer
 from slicer.i18n import tr as _
 
 from ..errors import QSMError
-from . import outputs
-from .sources import checksum
+from . import checksums, outputs
 from .volumes import mask_of_segment
-
-_known = {}
-"""(modification times, checksum) by node id, so that unchanged voxels are read once only."""
 
 
 def sentence(spec, session):
@@ -51,24 +46,15 @@ def _changed_inputs(spec, node, session):
 
 def _checksum(node, image, reference, session):
     """Checksum of the voxels of a node as the runner computes it."""
-    volumes = [node]
-    if node.IsA("vtkMRMLSequenceNode"):
-        volumes = [node.GetNthDataNode(n) for n in range(node.GetNumberOfDataNodes())]
     if node.IsA("vtkMRMLSegmentationNode"):
         is_region = image.name == "region"
         parameters = session.parameters
         segment = parameters.regionSegment if is_region else parameters.ownMaskSegment
         try:
-            return checksum([mask_of_segment(node, segment, reference, image)])
+            return checksums.checksum([mask_of_segment(node, segment, reference, image)])
         except QSMError:
             return ""
-    if any(v.GetImageData() is None for v in volumes):
-        return ""
-    times = tuple(v.GetImageData().GetMTime() for v in volumes)
-    if _known.get(node.GetID(), (None,))[0] != times:
-        arrays = [slicer.util.arrayFromVolume(v) for v in volumes]
-        _known[node.GetID()] = (times, checksum(arrays))
-    return _known[node.GetID()][1]
+    return checksums.of(node, session.changed_elsewhere)
 
 
 def _step_of(node, stage_id):
