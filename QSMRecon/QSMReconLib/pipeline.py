@@ -7,6 +7,18 @@ from .errors import InputError
 from .progress import Progress
 from .stages import stage
 
+SHARES = {
+    "coilcombination": 3.0,
+    "masking": 2.0,
+    "unwrapping": 1.5,
+    "r2star": 0.3,
+    "swi": 0.5,
+    "background": 1.5,
+    "inversion": 5.0,
+    "referencing": 0.1,
+}
+"""Rough shares of the stages in the time of a run, for the remaining time; others count 1."""
+
 
 @dataclass
 class Outcome:
@@ -64,12 +76,13 @@ def run(recipe, images, acq, progress=None, *, start_from=None, stop_after=None,
     ]
     _check_that_images_suffice(steps, images)
     outcome, extremes = Outcome(dict(images)), {}
+    fractions = _fractions(steps)
     for number, step in enumerate(steps):
         current = stage(step.stage)
         if _too_few_echoes(step, acq):
             outcome.notes[step.stage] = {"skipped": _too_few_echoes(step, acq)}
             continue
-        part = progress.part(number / len(steps), (number + 1) / len(steps), current.title, {})
+        part = progress.part(*fractions[number : number + 2], current.title, {})
         start = time.perf_counter()
         made = current.run(step.algorithm, outcome.images, acq, step.params, part, extremes)
         outcome.images |= made
@@ -81,6 +94,12 @@ def run(recipe, images, acq, progress=None, *, start_from=None, stop_after=None,
             kept = {*keep, *(image.name for image in stage(steps[-1].stage).outputs)}
             _drop(outcome.images, steps[number + 1 :], kept)
     return outcome
+
+
+def _fractions(steps):
+    """Fractions of the run at which the steps start and end, by their usual share of the time."""
+    shares = [SHARES.get(step.stage, 1.0) for step in steps]
+    return [sum(shares[:n]) / (sum(shares) or 1.0) for n in range(len(shares) + 1)]
 
 
 def _check_that_images_suffice(steps, images):

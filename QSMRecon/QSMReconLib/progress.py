@@ -35,9 +35,13 @@ class Progress:
         self.notes.update(facts)
 
     def part(self, start, stop, text="", notes=None):
-        """Progress of a part of the work: its 0..1 is ``start..stop`` here."""
+        """Progress of a part of the work: its 0..1 is ``start..stop`` here.
+
+        ``text`` stands before what the part itself says.
+        """
 
         def report(fraction, own_text):
-            self(start + fraction * (stop - start), own_text or text)
+            said = ", ".join(t for t in (text, own_text) if t)
+            self(start + fraction * (stop - start), said)
 
         return Progress(report, None, self.notes if notes is None else notes)

@@ -13,6 +13,7 @@ from QSMReconLib.pipeline import run
 from QSMReconLib.presets import preset
 from QSMReconLib.progress import Progress
 from QSMReconLib.recipe import Recipe
+from QSMReconLib.stages import stage
 
 SHAPE, SIZE = (30, 32, 34), (2.0, 2.0, 2.0)
 
@@ -109,7 +110,11 @@ def test_progress_names_the_stages_and_can_cancel(scan):
     run(preset("fast"), images, scene.acq, Progress(lambda f, text: seen.append((f, text))))
     fractions = [f for f, _ in seen]
     assert fractions == sorted(fractions)
-    assert {"Phase unwrapping", "Dipole inversion"} <= {text for _, text in seen}
+    assert fractions[-1] == pytest.approx(1)
+    titles = [stage(step.stage).title for step in preset("fast").steps]
+    assert {"Phase unwrapping", "Dipole inversion"} <= set(titles)
+    assert all(text.partition(",")[0] in titles for _, text in seen)
+    assert any(text.startswith("Background field removal, sphere of") for _, text in seen)
     with pytest.raises(Cancelled):
         run(preset("fast"), images, scene.acq, Progress(cancelled=lambda: True))
 
