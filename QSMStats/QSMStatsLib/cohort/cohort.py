@@ -127,7 +127,7 @@ class Cohort:
     def long_table(self):
         """Rows (dicts) of the long table: a line for each scan, structure and side."""
         measures = [m for m in MEASURES if any(key[2] == m for key in self.values)]
-        pairs = sorted({key[:2] for key in self.values}, key=_rank)
+        pairs = sorted({key[:2] for key in self.values}, key=row_order)
         for i, (person, session) in enumerate(self.keys):
             head = {"participant_id": person}
             if session:
@@ -166,7 +166,8 @@ def structure_name(abbreviation):
     return known.name if known else abbreviation
 
 
-def _rank(pair):
+def row_order(pair):
+    """Sorting key of (structure, side): fixed order of the structures, both sides first."""
     structure, side = pair
     return _ORDER.get(structure, len(_ORDER)), structure, _SIDES.index(side)
 

@@ -8,7 +8,7 @@ is exact in the sample: without the noise a linear model with age and sex finds 
 
 References
 ----------
-.. [1] Zivadinov et al., Radiology 2018;289:487-496, doi:10.1148/radiol.2018180136
+.. [1] Zivadinov et al., Radiology 2018;289:487-496, PMC6219694
 """
 
 import argparse

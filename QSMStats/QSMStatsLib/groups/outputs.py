@@ -6,7 +6,7 @@ from pathlib import Path
 
 from QSMReconLib.files.derivatives import BIDS_VERSION, generated_by, to_json
 
-from ..cohort.cohort import MEASURES
+from ..cohort.cohort import MEASURES, row_order
 from ..cohort.columns import label_of, unit_of
 from ..tables import text_of, write_files
 from .results import Effect, Mean, dictionary
@@ -82,18 +82,31 @@ def _cell(value):
 
 def _cohort_table(path, cohort):
     """The long table: a line for each scan, structure and side."""
-    rows = list(cohort.long_table())
-    names = list(rows[0])
-    lines = [names] + [[text_of(row[n]) for n in names] for row in rows]
+    measures = [m for m in MEASURES if m in cohort.measures]
+    pairs = sorted({key[:2] for key in cohort.values}, key=row_order)
+    known = {n: [text_of(v) for v in c.tolist()] for n, c in cohort.covariates.items()}
+    sessions = any(session for _, session in cohort.keys)
+    heads = [
+        "\t".join([person, *([session or "n/a"] if sessions else []), *texts])
+        for (person, session), *texts in zip(cohort.keys, *known.values(), strict=True)
+    ]
+    names = ["participant_id", *(["session_id"] if sessions else []), *known]
+    names += ["structure", "side", *measures]
+    empty = ["n/a"] * len(cohort)
+    lines = ["\t".join(names) + "\n"]
+    for structure, side in pairs:
+        columns = [cohort.values.get((structure, side, m)) for m in measures]
+        texts = [empty if c is None else [text_of(v) for v in c.tolist()] for c in columns]
+        lines += [
+            "\t".join((head, structure, side, *row)) + "\n"
+            for head, *row in zip(heads, *texts, strict=True)
+        ]
     about = {"structure": "Abbreviation of the structure", "side": "left, right or both together"}
-    columns = {}
+    described = {}
     for n in names:
         label, unit = MEASURES.get(n, (about.get(n, label_of(n)), unit_of(n)))
-        columns[n] = {"Description": label} | ({"Units": unit} if unit else {})
-    return {
-        path: "".join("\t".join(line) + "\n" for line in lines),
-        path.with_suffix(".json"): to_json(columns),
-    }
+        described[n] = {"Description": label} | ({"Units": unit} if unit else {})
+    return {path: "".join(lines), path.with_suffix(".json"): to_json(described)}
 
 
 def _excluded(path, cohort):

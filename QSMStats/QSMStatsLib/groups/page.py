@@ -2,6 +2,7 @@
 
 import base64
 import html
+import math
 
 import numpy as np
 
@@ -22,7 +23,7 @@ thead { display: table-header-group } tr { break-inside: avoid }
 td, th { padding: 0.3mm 0.8mm; text-align: right; border-bottom: 0.2px solid #bbb }
 table.effects td, table.effects th { white-space: nowrap }
 td.text, th.text { text-align: left } th.over { text-align: center }
-tr.sure td { font-weight: bold }
+td.sure { font-weight: bold }
 .warn { color: #a00 } .small { font-size: 9px } pre { font-size: 8px; white-space: pre-wrap }
 """
 
@@ -153,11 +154,9 @@ def _effect_table(answer, term, contrast, settings):
             _effect_cells(e, settings, sized[m]) for e, m in zip(row, measures, strict=True)
         )
         first = next(e for e in row if e)
-        sure = row[0] and significance(row[0], settings) < settings.alpha
         n = sorted({e.n for e in row if e})
-        title, style = html.escape(row_title(first)), "sure" if sure else ""
         lines.append(
-            f"<tr class='{style}'><td class='text'>{title}</td>"
+            f"<tr><td class='text'>{html.escape(row_title(first))}</td>"
             f"<td>{' to '.join(map(str, n))}</td>{cells}</tr>"
         )
     return (
@@ -171,13 +170,26 @@ def _effect_cells(e, settings, sized):
     if e is None or not np.isfinite(e.estimate):
         return "<td></td>" * 4
     size = e.d if sized else e.r
+    p = significance(e, settings)
     cells = (
-        f"{e.estimate:.3g} [{e.low:.3g}, {e.high:.3g}]",
+        interval_text(e.estimate, e.low, e.high),
         f"{size:.2f}" if np.isfinite(size) else "",
-        p_text(e.p).removeprefix("= "),
-        p_text(significance(e, settings)).removeprefix("= "),
+        *(p_text(v).removeprefix("= ").replace("< 0", "<0") for v in (e.p, p)),
     )
-    return "".join(f"<td>{html.escape(c)}</td>" for c in cells)
+    style = " class='sure'" if p < settings.alpha else ""
+    return "".join(f"<td{style}>{html.escape(c)}</td>" for c in cells)
+
+
+def interval_text(estimate, low, high):
+    """Numbers with two digits of what the interval leaves open.
+
+    >>> interval_text(-6.4001, -8.3529, -4.4474)
+    '-6.4 [-8.4, -4.4]'
+    """
+    width = high - low
+    digits = 1 - math.floor(math.log10(width)) if width > 0 else 3
+    digits = min(max(digits, 0), 6)
+    return f"{estimate:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _warnings(answer):

@@ -102,7 +102,7 @@ def _problems(q):
 
 def _title(q):
     names = [" x ".join(_term_label(p) for p in t.split(":")) for t in q.test]
-    text = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+    text = _listed(names)
     if q.kind == "change":
         text = f"change per year: {text}"
     if q.within:
@@ -112,8 +112,13 @@ def _title(q):
         )
         text += f" in {listed}"
     if q.covariates:
-        text += ", adjusted for " + ", ".join(map(_term_label, q.covariates))
+        text += ", adjusted for " + _listed(map(_term_label, q.covariates))
     return text[:1].upper() + text[1:]
+
+
+def _listed(words):
+    *first, last = list(words) or [""]
+    return " and ".join(filter(None, [", ".join(first), last]))
 
 
 def _term_label(term):

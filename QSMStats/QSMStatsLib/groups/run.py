@@ -9,6 +9,7 @@ from QSMReconLib.progress import Progress
 from ..cohort.gather import read_cohort
 from .ask import ask
 from .outputs import write_group
+from .packages import statsmodels_api
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def analyse(recipe, cohort=None, progress=None):
     InputError
         The cohort cannot be read, or no question can be asked; every reason at once.
     """
+    statsmodels_api()
     progress = progress or Progress()
     progress(0.0, "reading the cohort")
     if cohort is None:

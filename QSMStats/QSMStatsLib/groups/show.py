@@ -1,10 +1,12 @@
 """Pictures of answers: forest of effects, violins of groups, scatter with fit and band."""
 
+import io
+
 import numpy as np
 
 from ..cohort.cohort import MEASURES
 from ..cohort.columns import label_of, unit_of
-from ..pictures import new_figure, png
+from ..pictures import figure_classes
 from .partial import partials
 
 COLORS = ("#4878a8", "#c8743c", "#6a9a58", "#8c6bb1", "#a8485c", "#5a5a5a")
@@ -55,23 +57,23 @@ def forest(answer, settings):
     contrasts = list(dict.fromkeys((e.term, e.contrast) for e in effects))
     if not measures:
         return b""
-    height = 1.4 + max(len(titles) * (0.22 + 0.1 * len(contrasts)), 1.5)
-    figure = new_figure(1.4 + 3.6 * len(measures), height)
-    grid = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    height = max(len(titles) * (0.22 + 0.1 * len(contrasts)), 1.5)
+    figure, grid = _grid(1, len(measures), 3.1, height, between=0.25, bottom=0.85, sharey=True)
     for axes, measure in zip(grid, measures, strict=True):
         for k, (term, contrast) in enumerate(contrasts):
             rows = [
                 e for e in effects if (e.measure, e.term, e.contrast) == (measure, term, contrast)
             ]
             shift = (k - (len(contrasts) - 1) / 2) * 0.7 / len(contrasts)
-            for e in rows:
-                y, color = titles.index(row_title(e)) + shift, COLORS[k % len(COLORS)]
-                sure = significance(e, settings) < settings.alpha
-                axes.plot([e.low, e.high], [y, y], color=color, lw=1.6)
-                axes.plot(e.estimate, y, "o", ms=6, mec=color, mfc=color if sure else "white")
-            axes.plot(
-                [], [], "o-", color=COLORS[k % len(COLORS)], label=contrast_label(rows, contrast)
-            )
+            y = np.array([titles.index(row_title(e)) + shift for e in rows])
+            color = COLORS[k % len(COLORS)]
+            label = contrast_label(rows, contrast)
+            axes.hlines(y, [e.low for e in rows], [e.high for e in rows], color=color, lw=1.6)
+            sure = np.array([significance(e, settings) < settings.alpha for e in rows], bool)
+            x = np.array([e.estimate for e in rows])
+            for which, face in ((sure, color), (~sure, "white")):
+                axes.plot(x[which], y[which], "o", ms=6, mec=color, mfc=face, zorder=3)
+            axes.plot([], [], "o-", color=color, label=label)
         axes.axvline(0, color="k", lw=0.8)
         axes.set_title(MEASURES[measure][0], fontsize=10)
         units = {e.unit for e in effects if e.measure == measure}
@@ -79,10 +81,34 @@ def forest(answer, settings):
         axes.grid(axis="y", color="0.92")
     grid[0].set_yticks(range(len(titles)), titles)
     grid[0].set_ylim(len(titles) - 0.4, -0.6)
-    figure.legend(
-        *grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False
-    )
-    return png(figure)
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="lower center", ncols=4, frameon=False)
+    return _png(figure)
+
+
+def _grid(down, across, width, height, *, between=0.45, bottom=0.6, sharey=False):
+    """Figure and axes of a size in inches; a layout engine would take most of the time."""
+    left, right, top, gap = 0.75, 0.15, 0.35, 0.62
+    wide = left + across * width + (across - 1) * between + right
+    high = top + down * height + (down - 1) * gap + bottom
+    figure_class, canvas = figure_classes()
+    figure = figure_class(figsize=(wide, high))
+    canvas(figure)
+    place = {
+        "left": left / wide,
+        "right": 1 - right / wide,
+        "bottom": bottom / high,
+        "top": 1 - top / high,
+        "wspace": between / width,
+        "hspace": gap / height,
+    }
+    grid = figure.subplots(down, across, squeeze=False, sharey=sharey, gridspec_kw=place)
+    return figure, list(grid.flat)
+
+
+def _png(figure):
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=100, facecolor="white")
+    return stream.getvalue()
 
 
 def contrast_label(rows, contrast):
@@ -113,22 +139,21 @@ def panels(answer, settings, term, measure=None, keys=None):
         return b""
     down = -(-len(keys) // ACROSS)
     across = min(len(keys), ACROSS)
-    figure = new_figure(3.1 * across, 2.7 * down)
-    grid = figure.subplots(down, across, squeeze=False)
-    for axes, key in zip(grid.flat, keys, strict=False):
+    figure, grid = _grid(down, across, 2.5, 2.0)
+    for axes, key in zip(grid, keys, strict=False):
         one = [e for e in effects if e.key == key and e.df1 == 1]
         draw = _violin if found[key].line_x is None else _scatter
         draw(axes, found[key], answer, term)
         axes.set_title(f"{row_title(one[0])}   {_verdict(one, settings)}", fontsize=9)
-    for axes in list(grid.flat)[len(keys) :]:
+    for axes in grid[len(keys) :]:
         axes.axis("off")
     label, unit = MEASURES[measure]
     unit += "/year" if answer.question.kind == "change" else ""
-    figure.supylabel(f"{label} ({unit})", fontsize=10)
+    figure.supylabel(f"{label} ({unit})", fontsize=10, x=0.01)
     if term not in answer.groups:
         own = unit_of(term)
-        figure.supxlabel(label_of(term) + (f" ({own})" if own else ""), fontsize=10)
-    return png(figure)
+        figure.supxlabel(label_of(term) + (f" ({own})" if own else ""), fontsize=10, y=0.01)
+    return _png(figure)
 
 
 def _verdict(effects, settings):
