@@ -33,6 +33,22 @@ def echoes(scale=1.0, dtype="f4"):
     return np.round(values / np.pi * scale).astype(dtype) if scale != 1 else values.astype(dtype)
 
 
+def test_preparing_can_be_stopped_between_echoes(slicer, nodes, collect):
+    counts = np.random.default_rng(1).integers(0, 4096, (4, 8, 8, 8)).astype("i2")
+    counts[:, 0, 0, 0], counts[:, 0, 0, 1] = 0, 4095
+    source = collect(nodes.sequence(counts, (0.01, 0.02, 0.03, 0.04), "counts"), "phase")
+    calls = []
+
+    def stop():
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        source.prepare(stop)
+    assert len(calls) == 6
+
+
 def test_sequence_list_and_folder_give_the_same_echoes(nodes, collect):
     data = echoes()
     volumes = [nodes.volume(e, f"TE {te}", unit="rad") for e, te in zip(data, TE_S, strict=True)]

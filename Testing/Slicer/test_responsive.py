@@ -92,3 +92,21 @@ def test_the_last_report_is_repeated_while_the_next_is_awaited(app, slicer, monk
     assert told.count((0.25, "first")) >= 2
     assert told[-1] == (0.5, "second")
     assert set(told) == {(0.25, "first"), (0.5, "second")}
+
+
+@pytest.mark.usefixtures("scan")
+def test_a_run_can_be_cancelled_while_the_images_are_copied(panel, monkeypatch):
+    from QSMReconLib.mrml import runner
+
+    copied, honest = [], runner.collect
+
+    def collect(given, image, reference, between):
+        copied.append(image.name)
+        panel.session.cancel()
+        return honest(given, image, reference, between)
+
+    monkeypatch.setattr(runner, "collect", collect)
+    panel.ui.runButton.click()
+    assert copied == ["phase"]
+    assert panel.ui.messageLabel.text == "Cancelled."
+    assert panel.session.node("chi_referenced") is None

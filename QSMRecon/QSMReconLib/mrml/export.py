@@ -70,8 +70,8 @@ def export(nodes, folder, label, *, on_progress=None, cancel=None):
             values |= {REFERENCE[k]: v for k, v in facts.items() if k in REFERENCE}
         return values
 
-    def work(_progress):
-        arrays = {name: source.prepare() for name, source in sources.items()}
+    def work(progress):
+        arrays = {name: source.prepare(lambda: progress(0.0)) for name, source in sources.items()}
         whole = record | {"identity": "exported from Slicer"}
         geometry = Geometry.from_affine(shape, affine)
         written = target.write(arrays, geometry, whole, {"desc-methods.md": text}, sidecar)

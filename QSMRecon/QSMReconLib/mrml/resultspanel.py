@@ -188,8 +188,8 @@ class ResultsPanel:
             }
             affine = affine_ras(nodes["chi"])
 
-            def work(_progress):
-                arrays = {name: source.prepare() for name, source in sources.items()}
+            def work(progress):
+                arrays = {n: source.prepare(lambda: progress(0.0)) for n, source in sources.items()}
                 found = quality.assess(*[arrays[name] for name in NEEDED], acq)
                 mask = arrays["local_mask"]
                 high = quality.residual_window(found.residual, mask)

@@ -65,7 +65,13 @@ def run(
         The scene is as it was.
     """
     steps = recipe.part(start_from, stop_after).steps
-    sources = collect_all(given, steps)
+
+    def between():
+        worker.pump()
+        if cancel is not None and cancel.is_set():
+            raise Cancelled("cancelled; no output was written")
+
+    sources = collect_all(given, steps, between)
     scan, acq = scan_of(sources, facts or {})
     targets = _checked_targets(targets or {}, sources)
     wanted = [i for step in steps for i in stage(step.stage).outputs if i.name not in given]
@@ -95,7 +101,7 @@ def run(
 
 def _compute(recipe, sources, acq, wanted, progress, options):
     """The part of a run that needs no scene: (Outcome, list of Output, checksums by image)."""
-    images = {s.image.name: s.prepare() for s in sources}
+    images = {s.image.name: s.prepare(lambda: progress(0.0, "Reading the images")) for s in sources}
     notes = {k: v for s in sources for k, v in s.notes.items()}
     if "phase" in images:
         stated = any(s.value("phase_sign") for s in sources if s.image.name == "phase")
@@ -126,8 +132,11 @@ def run_stage(stage_id, algorithm_id, params, given, **options):
     return run(Recipe(stage_id, title, "", (step,)), given, **options)
 
 
-def collect_all(given, steps):
-    """Copy every image that the steps can use; all problems are reported at once."""
+def collect_all(given, steps, between=worker.pump):
+    """Copy every image that the steps can use; all problems are reported at once.
+
+    ``between()`` is called between echoes.
+    """
     specs = {i.name: i for s in STAGES for i in (*s.outputs, *s.inputs)}
     unknown = sorted(set(given) - set(specs))
     if unknown:
@@ -140,7 +149,7 @@ def collect_all(given, steps):
     for name in names:
         reference = sources[0].volume if sources else None
         try:
-            sources.append(collect(given[name], specs[name], reference, worker.pump))
+            sources.append(collect(given[name], specs[name], reference, between))
         except InputError as error:
             problems.append(str(error))
     problems += grid_problems(sources)

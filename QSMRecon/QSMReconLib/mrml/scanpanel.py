@@ -131,7 +131,7 @@ class ScanPanel:
         ui.factsLabel.text = _("Looking at the images...")
 
         def work(progress):
-            images = {s.image.name: s.prepare() for s in sources}
+            images = {s.image.name: s.prepare(lambda: progress(0.0)) for s in sources}
             found = understanding.understand(images, acq, stated, lambda: progress(0.0))
             notes = {k: v for s in sources for k, v in s.notes.items()}
             return understanding.sentence(acq, notes, found), found

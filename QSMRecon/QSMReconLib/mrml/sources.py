@@ -55,37 +55,42 @@ class Source:
         """A fact without its origin."""
         return self.facts.get(name, (default, ""))[0]
 
-    def prepare(self):
+    def prepare(self, check=lambda: None):
         """The array for the pipeline: masks bool, others float32, phase in rad. For any thread.
 
-        Can be called once: the copy is given away.
+        Can be called once: the copy is given away. ``check()`` is called between echoes; what it
+        raises ends the work.
         """
         parts = self.stored if isinstance(self.stored, list) else [self.stored]
-        self.checksum = checksum(parts)
-        arrays = [self._prepared(part) for part in parts]
+        self.checksum = checksum(parts, check)
+        arrays = [self._prepared(part, check) for part in parts]
         arrays = Channels(arrays) if isinstance(self.stored, list) else arrays[0]
         self.stored = None
         return arrays
 
-    def _prepared(self, stored):
+    def _prepared(self, stored, check):
         if self.image.is_mask:
             return np.nan_to_num(stored) != 0
         if self.image.name not in WRAPPED_PHASE:
             return np.ascontiguousarray(stored, np.float32)
-        return self._phase_in_rad(stored)
+        return self._phase_in_rad(stored, check)
 
-    def _phase_in_rad(self, stored):
+    def _phase_in_rad(self, stored, check):
         stated = self.value("phase_scale", "auto")
         if self.declared_unit == "rad" and stated == "auto":
             array = np.ascontiguousarray(stored, np.float32)
             self.notes["phase_scale"] = "rad, as the volume says"
         else:
-            raw = Volume(Path(self.name.replace("/", "_")), stored, 1.0, 0.0, None)
-            scale, problem = find_scale([raw], "", stated)
+            path = Path(self.name.replace("/", "_"))
+            echoes = [Volume(path, stored[e : e + 1], 1.0, 0.0, None) for e in range(len(stored))]
+            scale, problem = find_scale(echoes, "", stated)
             if problem:
                 problem = problem.replace("(--phase-scale)", "under Scan facts")
                 raise InputError(f"{self.image.label} '{self.name}': {problem}")
-            array = scale.to_rad(raw)
+            array = np.empty(stored.shape, np.float32)
+            for e, echo in enumerate(echoes):
+                check()
+                array[e] = scale.to_rad(echo)[0]
             self.notes["phase_scale"] = scale.sentence
         if self.value("phase_sign", 1.0) < 0:
             array = -array
