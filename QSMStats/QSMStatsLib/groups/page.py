@@ -189,7 +189,8 @@ def interval_text(estimate, low, high):
     width = high - low
     digits = 1 - math.floor(math.log10(width)) if width > 0 else 3
     digits = min(max(digits, 0), 6)
-    return f"{estimate:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    texts = (f"{round(v, digits) + 0.0:.{digits}f}" for v in (estimate, low, high))
+    return "{} [{}, {}]".format(*texts)
 
 
 def _warnings(answer):

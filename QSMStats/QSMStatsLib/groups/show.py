@@ -23,16 +23,25 @@ def pictures_of(result, progress=None):
         out[f"{answer.question.id}_forest"] = forest(answer, settings)
         if answer.question.kind == "mixed":
             continue
-        for term in answer.question.test:
-            name = term.partition("^")[0]
-            if ":" in term or "^" in term:
-                continue
-            kind = "violin" if name in answer.groups else "scatter"
+        for term in filter(_can_be_drawn(answer), answer.question.test):
+            kind = "violin" if term in answer.groups else "scatter"
             data = panels(answer, settings, term)
             if data:
-                suffix = "" if len(answer.question.test) == 1 else f"-{name}"
+                plain = len(answer.question.test) == 1 and ":" not in term
+                suffix = "" if plain else f"-{term.replace(':', '')}"
                 out[f"{answer.question.id}_{kind}{suffix}"] = data
     return out
+
+
+def _can_be_drawn(answer):
+    """Numbers, categories, and interactions of one of each."""
+
+    def able(term):
+        parts = term.split(":")
+        groups = sum(part in answer.groups for part in parts)
+        return "^" not in term and (len(parts) == 1 or (len(parts), groups) == (2, 1))
+
+    return able
 
 
 def significance(effect, settings):
@@ -142,17 +151,21 @@ def panels(answer, settings, term, measure=None, keys=None):
     figure, grid = _grid(down, across, 2.5, 2.0)
     for axes, key in zip(grid, keys, strict=False):
         one = [e for e in effects if e.key == key and e.df1 == 1]
-        draw = _violin if found[key].line_x is None else _scatter
-        draw(axes, found[key], answer, term)
+        if found[key][0].line_x is None:
+            _violin(axes, found[key][0], list(answer.groups[term]))
+        else:
+            _scatter(axes, found[key])
         axes.set_title(f"{row_title(one[0])}   {_verdict(one, settings)}", fontsize=9)
     for axes in grid[len(keys) :]:
         axes.axis("off")
     label, unit = MEASURES[measure]
     unit += "/year" if answer.question.kind == "change" else ""
     figure.supylabel(f"{label} ({unit})", fontsize=10, x=0.01)
-    if term not in answer.groups:
-        own = unit_of(term)
-        figure.supxlabel(label_of(term) + (f" ({own})" if own else ""), fontsize=10, y=0.01)
+    numbers = [part for part in term.split(":") if part not in answer.groups]
+    if numbers:
+        own = unit_of(numbers[0])
+        label = label_of(numbers[0]) + (f" ({own})" if own else "")
+        figure.supxlabel(label, fontsize=10, y=0.01)
     return _png(figure)
 
 
@@ -176,10 +189,9 @@ def p_text(p):
     return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 
-def _violin(axes, partial, answer, term):
-    levels = list(answer.groups[term])
+def _violin(axes, partial, levels):
     parts = [partial.y[partial.x == level] for level in levels]
-    for i, (level, values) in enumerate(zip(levels, parts, strict=True)):
+    for i, values in enumerate(parts):
         color = COLORS[i % len(COLORS)]
         if len(values) > 2 and np.ptp(values) > 0:
             body = axes.violinplot(values, [i], widths=0.8, showextrema=False)["bodies"][0]
@@ -190,15 +202,17 @@ def _violin(axes, partial, answer, term):
         low, middle, high = np.percentile(values, (25, 50, 75))
         axes.plot([i, i], [low, high], color="k", lw=2.5)
         axes.plot(i, middle, "o", ms=5, mfc="white", mec="k")
-        _ = level
-    axes.set_xticks(
-        range(len(levels)), [f"{n}\nn = {len(v)}" for n, v in zip(levels, parts, strict=True)]
-    )
+    names = [f"{level}\nn = {len(v)}" for level, v in zip(levels, parts, strict=True)]
+    axes.set_xticks(range(len(levels)), names)
     axes.tick_params(labelsize=8)
 
 
-def _scatter(axes, partial, _answer, _term):
-    axes.plot(partial.x, partial.y, ".", ms=3, color=COLORS[0], alpha=0.5)
-    axes.fill_between(partial.line_x, partial.low, partial.high, color=COLORS[1], alpha=0.3, lw=0)
-    axes.plot(partial.line_x, partial.line_y, color=COLORS[1], lw=1.6)
+def _scatter(axes, found):
+    for i, partial in enumerate(found):
+        points, line = (COLORS[i % len(COLORS)],) * 2 if len(found) > 1 else COLORS[:2]
+        axes.plot(partial.x, partial.y, ".", ms=3, color=points, alpha=0.5)
+        axes.fill_between(partial.line_x, partial.low, partial.high, color=line, alpha=0.3, lw=0)
+        axes.plot(partial.line_x, partial.line_y, color=line, lw=1.6, label=partial.level)
+    if len(found) > 1:
+        axes.legend(fontsize=7, frameon=False)
     axes.tick_params(labelsize=8)
