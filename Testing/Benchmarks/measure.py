@@ -11,6 +11,7 @@ import json
 import resource
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from QSMReconLib.pipeline import run  # noqa: E402
 from QSMReconLib.presets import preset  # noqa: E402
 from QSMReconLib.progress import Progress  # noqa: E402
 from QSMReconLib.recipe import Recipe, Step  # noqa: E402
+from QSMReconLib.stages import stage  # noqa: E402
 from QSMReconLib.units import hz_to_ppm, ppm_to_hz  # noqa: E402
 
 CSF, BLOOD = 10, 11
@@ -177,11 +179,19 @@ def fft_unit_s(shape):
     return min(times)
 
 
+def exact_input(what, name):
+    """Parameters that say what is true of the inputs here: an exact local field has no rest."""
+    algorithm = stage(what).algorithm(name)
+    known = {f.name for f in fields(algorithm.params)}
+    return {"outside": "none"} if what == "inversion" and "outside" in known else {}
+
+
 def measure(head, what, name, params):
     """Run one algorithm or preset and return its figures as a dict."""
     if what == "preset":
         recipe, images = preset(name).changed(params), dict(head.scan.images)
     else:
+        params = {**exact_input(what, name), **params}
         recipe = Recipe(name, name, "", (Step.make(what, name, params),))
         recipe = recipe.changed(BESIDE.get(what, {}))
         images = head.inputs(what)

@@ -41,14 +41,6 @@ class SparseParams(Params):
         "Edges of the magnitude",
         "Let susceptibility change more easily where the magnitude does",
     )
-    outside: str = param(
-        "auto",
-        "Outside sources",
-        "Sources outside the mask take up what background removal left (fitted), there are none "
-        "(none), or a test of the field decides (auto)",
-        choices=("auto", "fitted", "none"),
-        advanced=True,
-    )
     iterations: int = param(20, "Iterations", "At most this many", range=(1, 1000), advanced=True)
     tolerance: float = param(
         0.01,
@@ -56,6 +48,20 @@ class SparseParams(Params):
         "Stop when an iteration changes the map by less than this fraction",
         range=(0, 0.1),
         decimals=4,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class OpenParams(SparseParams):
+    """The same where sources outside the mask may stand for what is left of the background."""
+
+    outside: str = param(
+        "fitted",
+        "Outside sources",
+        "fitted: sources outside the mask take up what background removal left; none: there are "
+        "none, for a local field that is exact, as in a simulation",
+        choices=("fitted", "none"),
         advanced=True,
     )
 
@@ -98,7 +104,7 @@ class Problem:
             self.field,
             self.weight,
             edge_weights(self.box, anatomy),
-            noise=self.noise,
+            confined=background is not None or self.params.outside == "none",
             params=self.params,
             progress=progress,
             background=background,
@@ -108,7 +114,6 @@ class Problem:
             change=found.change,
             weight=self.weight,
             noise_ppm=self.noise,
-            outside_sources=found.outside,
         )
         return self.box.get(found.x)
 

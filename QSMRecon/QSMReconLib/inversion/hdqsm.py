@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from ..params import param
 from ..stage import Algorithm
-from ._sparse import Problem, SparseParams
+from ._sparse import Problem, OpenParams
 
 
 @dataclass(frozen=True)
-class HDQSMParams(SparseParams):
+class HDQSMParams(OpenParams):
     """Parameters of :func:`hdqsm`."""
 
     absolute_iterations: int = param(
@@ -51,7 +51,7 @@ def hdqsm(
     .. [1] Lambert et al., Magn Reson Med 2022;88:962-72, doi:10.1002/mrm.29218
     """
     problem = Problem(local_field, local_mask, field_noise, reliability, magnitude, acq, params)
-    return problem.solve(lambda: problem.hybrid_step(params.absolute_iterations), progress)
+    return problem.solve(problem.hybrid_step(params.absolute_iterations), progress)
 
 
 ALGORITHM = Algorithm(

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from ..stage import Algorithm
-from ._sparse import Problem, SparseParams
+from ._sparse import Problem, OpenParams
 
 
 @dataclass(frozen=True)
-class L1Params(SparseParams):
+class L1Params(OpenParams):
     """Parameters of :func:`l1`."""
 
 
@@ -38,7 +38,7 @@ def l1(local_field, local_mask, field_noise, reliability, magnitude, r2star, acq
     .. [1] Milovic et al., Magn Reson Med 2022;87:457-73, doi:10.1002/mrm.28957
     """
     problem = Problem(local_field, local_mask, field_noise, reliability, magnitude, acq, params)
-    return problem.solve(problem.absolute_step, progress)
+    return problem.solve(problem.absolute_step(), progress)
 
 
 ALGORITHM = Algorithm(

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from ..stage import Algorithm
 from ..units import TURN_RAD
-from ._sparse import Problem, SparseParams
+from ._sparse import Problem, OpenParams
 
 
 @dataclass(frozen=True)
-class NLTVParams(SparseParams):
+class NLTVParams(OpenParams):
     """Parameters of :func:`nltv`."""
 
 
@@ -44,7 +44,7 @@ def nltv(
     """
     problem = Problem(local_field, local_mask, field_noise, reliability, magnitude, acq, params)
     rad_per_ppm = TURN_RAD * acq.hz_per_ppm * acq.te_s[-1]
-    return problem.solve(lambda: problem.nonlinear_step(rad_per_ppm), progress)
+    return problem.solve(problem.nonlinear_step(rad_per_ppm), progress)
 
 
 ALGORITHM = Algorithm(

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from ..stage import Algorithm
-from ._sparse import Problem, SparseParams
+from ._sparse import Problem, OpenParams
 
 
 @dataclass(frozen=True)
-class TVParams(SparseParams):
+class TVParams(OpenParams):
     """Parameters of :func:`tv`."""
 
 
@@ -17,7 +17,7 @@ def tv(local_field, local_mask, field_noise, reliability, magnitude, r2star, acq
     ``lambda = weight * noise^2 / 0.0055 ppm/mm``: weight 1 is the maximum a posteriori estimate for
     Gaussian noise and gradients with a Laplace distribution of that scale, so that it follows the
     scan. w is the reliability over the field noise, E lowers the penalty at edges of the
-    magnitude. Sources outside the mask take up what background removal left, if there is any.
+    magnitude. Sources outside the mask take up what background removal left.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def tv(local_field, local_mask, field_noise, reliability, magnitude, r2star, acq
     .. [1] Bilgic et al., Magn Reson Med 2014;72:1444-59, doi:10.1002/mrm.25029
     """
     problem = Problem(local_field, local_mask, field_noise, reliability, magnitude, acq, params)
-    return problem.solve(problem.linear_step, progress)
+    return problem.solve(problem.linear_step(), progress)
 
 
 ALGORITHM = Algorithm(

@@ -21,11 +21,13 @@ class WeakHarmonicParams(SparseParams):
         range=(0.1, 1e5),
         decimals=1,
     )
-    outside: str = param(
-        "none",
-        "Outside sources",
-        "Sources outside the mask beside the harmonic field: fitted, none, or a test decides",
-        choices=("auto", "fitted", "none"),
+    iterations: int = param(50, "Iterations", "At most this many", range=(1, 1000), advanced=True)
+    tolerance: float = param(
+        0.004,
+        "Tolerance",
+        "Stop when an iteration changes the map by less than this fraction",
+        range=(0, 0.1),
+        decimals=4,
         advanced=True,
     )
 
@@ -61,11 +63,8 @@ def weakharmonic(
     """
     problem = Problem(local_field, local_mask, field_noise, reliability, magnitude, acq, params)
     rad_per_ppm = TURN_RAD * acq.hz_per_ppm * acq.te_s[-1]
-    return problem.solve(
-        lambda: problem.nonlinear_step(rad_per_ppm),
-        progress,
-        background=lambda: WeakHarmonic(problem.box, params.beta),
-    )
+    background = WeakHarmonic(problem.box, params.beta)
+    return problem.solve(problem.nonlinear_step(rad_per_ppm), progress, background)
 
 
 ALGORITHM = Algorithm(

@@ -10,7 +10,6 @@ from .gradient import (
     in_planes,
     squared_symbol,
 )
-from .outside import excess_of_multipliers
 
 GRADIENT_STEP = 0.01
 """Gradient (ppm/mm) that one shrinkage removes: a typical gradient of the brain."""
@@ -23,8 +22,6 @@ SUPPORT_COUPLING = 1e-2
 """Penalty that ties chi to its copy that is zero outside the mask, in the same units."""
 
 RELAXATION = 1.8
-TRIAL = 8
-"""Iterations with no source outside the mask before it is judged whether that will do."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +31,10 @@ class Solution:
     x: np.ndarray
     iterations: int
     change: float
-    outside: str
 
 
 def invert(
-    box, kernel, data_step, field, weight, edges, *, noise, params, progress, background=None
+    box, kernel, data_step, field, weight, edges, *, confined, params, progress, background=None
 ):
     """Minimise ``data(D x) + weight |E grad x|_1`` over x inside the mask or everywhere [1]_.
 
@@ -50,19 +46,16 @@ def invert(
     ----------
     box : Box
     kernel : half spectrum of the dipole
-    data_step : callable() -> callable(target, split)
-        Called once per start. The step overwrites ``split`` with
-        ``argmin_z data(z) + FIELD_COUPLING / 2 |z - target|^2``.
+    data_step : callable(target, split)
+        Overwrites ``split`` with ``argmin_z data(z) + FIELD_COUPLING / 2 |z - target|^2``.
     field : padded array, ppm: starting value of the split field
     weight : float, weight of the total variation (ppm mm, data weights relative to their median)
     edges : three padded arrays 0..1 that lower the weight at edges; 0 outside the mask
-    noise : float, ppm, of the field in a voxel of weight 1
-    params : its ``outside`` ("auto", "fitted", "none"), ``iterations`` (at most) and ``tolerance``
-        (stop at a relative change of x in the mask below it)
+    confined : bool, whether x is zero outside the mask
+    params : its ``iterations`` (at most) and ``tolerance`` (stop at a relative change of x in the
+        mask below it)
     progress : Progress
-    background : callable() -> callable(spectrum of the field that D x leaves) -> spectrum, optional
-        A second model of the field, added to ``D x``; the callable keeps its last answer as
-        ``spectrum``.
+    background : WeakHarmonic, optional: a second model of the field, added to ``D x``
 
     Returns
     -------
@@ -72,23 +65,13 @@ def invert(
     ----------
     .. [1] Bilgic et al., Magn Reson Med 2014;72:1444-59, doi:10.1002/mrm.25029
     """
-    parts = box, kernel, data_step, field, weight, edges, background
-    confined = params.outside != "fitted"
-    state = _Splitting(*parts, confined)
-    trial = min(TRIAL, params.iterations) if params.outside == "auto" else 0
-    steps = params.iterations + trial
-    for step in range(1, trial + 1):
-        state.iterate()
-        progress(step / steps)
-    if trial and excess_of_multipliers(box, state.multipliers()) > noise:
-        confined = False
-        state = _Splitting(*parts, confined)
-    for step in range(state.iterations + 1, params.iterations + 1):
+    state = _Splitting(box, kernel, data_step, field, weight, edges, background, confined)
+    for step in range(params.iterations):
         change = state.iterate()
-        progress((trial + step) / steps)
+        progress((step + 1) / params.iterations)
         if change < params.tolerance:
             break
-    return Solution(state.x, state.iterations, state.change, "none" if confined else "fitted")
+    return Solution(state.x, state.iterations, state.change)
 
 
 class _Splitting:
@@ -99,17 +82,18 @@ class _Splitting:
     """
 
     def __init__(self, box, kernel, data_step, field, weight, edges, background, confined):
-        self.box, self.kernel, self.data_step = box, kernel, data_step()
-        self.background = background and background()
+        self.box, self.kernel, self.data_step = box, kernel, data_step
+        self.background = background
+        coupling = background.coupling if background else np.float32(FIELD_COUPLING)
         self.smoothness = np.float32(weight / GRADIENT_STEP)
         self.support = np.float32(SUPPORT_COUPLING if confined else 0)
         inverse = squared_symbol(box.shape, box.voxel_size_mm)
         inverse *= self.smoothness
-        inverse += np.float32(FIELD_COUPLING) * kernel**2
+        inverse += coupling * kernel**2
         inverse += self.support
-        inverse[0, 0, 0] = max(inverse[0, 0, 0], FIELD_COUPLING / 9)
+        inverse[0, 0, 0] = self.support if confined else FIELD_COUPLING / 9
         self.inverse = np.divide(1, inverse, out=inverse)
-        self.from_field = np.float32(FIELD_COUPLING) * kernel * inverse
+        self.from_field = coupling * kernel * inverse
         self.limits = [np.float32(GRADIENT_STEP) * e for e in edges]
 
         def zeros():
@@ -142,15 +126,15 @@ class _Splitting:
         spectrum = self.box.fft(self.right_side)
         spectrum *= self.inverse
         field = self.box.fft(np.subtract(self.split, self.split_dual, out=self.work))
-        left = field.copy() if self.background else None
         if self.background:
-            field -= self.background.spectrum
+            left, pulls = field.copy(), self.background.pulls()
+            field -= pulls * self.background.potential
         field *= self.from_field
         spectrum += field
         np.multiply(spectrum, self.kernel, out=field)
         if self.background:
             left -= field
-            field += self.background(left)
+            field += self.background(left, pulls)
         self.x = self.box.ifft(spectrum)
         return self.box.ifft(field)
 
@@ -186,10 +170,6 @@ class _Splitting:
             np.negative(step, out=step, where=~inside)
             pull += step
             self.right_side[here] += self.support * pull
-
-    def multipliers(self):
-        """How strongly the data pull at the sources outside the mask that are held at zero."""
-        return -self.support * self.pull
 
 
 def relative_change(before, x, mask, planes):

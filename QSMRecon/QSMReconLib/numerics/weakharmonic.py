@@ -2,46 +2,59 @@
 
 import numpy as np
 
-from .admm import FIELD_COUPLING, RELAXATION
+from .admm import FIELD_COUPLING, relax
 from .gradient import squared_symbol
 
-LAPLACIAN_COUPLING = 1.0
+LAPLACIAN_COUPLING = 10.0
 """Penalty (mm^4) that ties the split Laplacian to that of the field."""
 
 
 class WeakHarmonic:
-    """Minimise ``coupling/2 |phi - field|^2 + beta/2 |laplacian phi|^2 in the mask``, step by step.
+    """Minimise ``coupling/2 |phi - left|^2 + beta/2 |laplacian phi|^2 in the mask``, step by step.
 
-    Each call takes the spectrum of the field that is left for phi, makes one iteration of the
-    alternating direction method of multipliers (two FFTs) and returns the spectrum of phi.
+    Each iteration of the alternating direction method of multipliers takes two FFTs. ``left`` is
+    what a first model, found in the same step, leaves of the field: phi follows it at once, so that
+    the first model sees the ``coupling`` that remains when phi is eliminated. In turns, phi would
+    take the slow part of the field that belongs to the first model and give it back slowly.
 
     Parameters
     ----------
     box : Box
     beta : float, mm^4
+
+    Attributes
+    ----------
+    coupling : half spectrum, at most FIELD_COUPLING
+    potential : half spectrum that turns a Laplacian (negative) into its field
     """
 
     def __init__(self, box, beta):
         self.box = box
-        coupling, tie = np.float32(FIELD_COUPLING), np.float32(LAPLACIAN_COUPLING)
+        tie, full = np.float32(LAPLACIAN_COUPLING), np.float32(FIELD_COUPLING)
         self.laplacian = squared_symbol(box.shape, box.voxel_size_mm)
-        self.inverse = 1 / (coupling + tie * self.laplacian**2)
+        self.inverse = 1 / (full + tie * self.laplacian**2)
+        self.coupling = full * tie * self.laplacian**2 * self.inverse
+        self.potential = self.laplacian.copy()
+        self.potential[0, 0, 0] = 1
+        np.divide(1, self.potential, out=self.potential)
         self.keep = np.where(box.mask, tie / (tie + np.float32(beta)), np.float32(1))
         self.split, self.dual = (np.zeros(box.shape, np.float32) for _ in range(2))
-        self.spectrum = np.zeros_like(self.laplacian, np.complex64)
 
-    def __call__(self, field):
-        """Return the spectrum of phi for the half spectrum ``field``, which is left as it is."""
-        phi = self.box.fft(self.split - self.dual)
-        phi *= self.laplacian
+    def pulls(self):
+        """Half spectrum of the split Laplacian minus its scaled dual."""
+        return self.box.fft(self.split - self.dual)
+
+    def __call__(self, left, pulls):
+        """Return the spectrum of phi for that of what is left of the field, which stays as it is.
+
+        ``pulls`` is what :meth:`pulls` said in the same iteration.
+        """
+        phi = pulls * self.laplacian
         phi *= np.float32(LAPLACIAN_COUPLING)
-        phi += np.float32(FIELD_COUPLING) * field
+        phi += np.float32(FIELD_COUPLING) * left
         phi *= self.inverse
-        self.spectrum = phi
         found = self.box.ifft(phi * self.laplacian)
-        found *= np.float32(RELAXATION)
-        found += np.float32(1 - RELAXATION) * self.split
-        found += self.dual
+        relax(found, self.split, self.dual, found)
         np.multiply(found, self.keep, out=self.split)
         np.subtract(found, self.split, out=self.dual)
         return phi
