@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..params import param
 from ..stage import Algorithm
-from ._sparse import Problem, OpenParams
+from ._sparse import OpenParams, Problem
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..stage import Algorithm
 from ..units import TURN_RAD
-from ._sparse import Problem, OpenParams
+from ._sparse import OpenParams, Problem
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..stage import Algorithm
-from ._sparse import Problem, OpenParams
+from ._sparse import OpenParams, Problem
 
 
 @dataclass(frozen=True)
