@@ -1,6 +1,7 @@
 """Claims that hold for whole stages: what matters, what does not, and how noise comes through."""
 
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from QSMReconLib.masking import network
-from QSMReconLib.numerics import fourier
+from QSMReconLib.numerics import fourier, solvers
 from QSMReconLib.progress import Progress
 from tablescans import MASKED, PAIRS, StandIn, inputs_of, result, scan
 
@@ -176,6 +177,30 @@ def test_a_spoilt_patch_does_little_harm_around_it_where_it_is_marked(stage, alg
         found = run(stage, algorithm, {field: wrong, mark: marks[mark]})[name]
         harm = [np.abs(x - clean)[near].mean() for x in (found, unmarked)]
         assert harm[0] <= 0.7 * harm[1], mark
+
+
+@pytest.mark.parametrize(("stage", "algorithm"), FIELDS)
+def test_every_operator_of_conjugate_gradients_is_its_own_adjoint(stage, algorithm, monkeypatch):
+    original, seen = solvers.conjugate_gradients, []
+
+    def watched(operator, b, **settings):
+        rng = np.random.default_rng(6)
+        # What the operator returns is a vector of the kind that it takes.
+        x, y = (operator(rng.normal(size=b.shape).astype(b.dtype)).copy() for _ in range(2))
+        of_x, of_y = operator(x.copy()).copy(), operator(y.copy()).copy()
+        scale = np.linalg.norm(x) * np.linalg.norm(of_y)
+        seen.append(abs(np.vdot(y, of_x) - np.vdot(of_y, x)) / scale)
+        assert np.vdot(x, of_x) > 0
+        return original(operator, b, **settings)
+
+    users = [m for name, m in sys.modules.items() if name.startswith("QSMReconLib.")]
+    for module in users:
+        if getattr(module, "conjugate_gradients", None) is original and module is not solvers:
+            monkeypatch.setattr(module, "conjugate_gradients", watched)
+    run(stage, algorithm, grid="odd-oblique")
+    if not seen:
+        pytest.skip("does not use conjugate gradients")
+    assert max(seen) < 1e-4
 
 
 @pytest.mark.parametrize(("stage", "algorithm"), INVERSIONS)
