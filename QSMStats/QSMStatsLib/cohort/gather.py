@@ -12,7 +12,7 @@ from QSMReconLib.files.sidecar import read_json
 
 from .cohort import MEASURES, Cohort, Exclusion
 from .columns import number
-from .participants import Participants, Problem, read_participants
+from .participants import Problem, read_participants
 
 TABLE = "desc-nuclei_table.tsv"
 SCALE = 30.0
@@ -242,9 +242,8 @@ def _references(files):
             found[str(read_json(beside).get("Reference", "not stated"))] += 1
     if len(found) > 1:
         listed = ", ".join(f"{name} ({count})" for name, count in found.most_common())
-        yield Problem("", f"the maps have different references: {listed}; measure all with one")
-
-
-def only_participants(keys, columns):
-    """:class:`Participants` of arrays, for cohorts that do not come from files."""
-    return Participants(list(keys), dict(columns))
+        yield Problem(
+            "",
+            f"the maps have different references: {listed}; measure all with "
+            "one, or correct Reference in the JSON of the tables",
+        )

@@ -11,6 +11,7 @@ from QSMReconLib.errors import InputError
 from QSMReconLib.files.sidecar import read_json
 
 from .columns import SEXES, is_missing, label_of, number, recognise, unit_named
+from .sessions import with_sessions
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def read_participants(path):
 
     Names of columns are recognised without regard to case, separators and a unit in them
     (``Age (years)``, ``duration_months``); units come from the heading or from ``Units`` of the
-    sidecar and are converted; codes of the sex are read through ``Levels`` of the sidecar. Columns
+    sidecar and are converted; ``sub-*/sub-*_sessions.tsv`` beside it give a line for each session;
+    codes of the sex are read through ``Levels`` of the sidecar. Columns
     that are not known keep their name, as numbers where all cells are numbers.
 
     Returns
@@ -62,10 +64,13 @@ def read_participants(path):
         The file cannot be read, or has no column of participants.
     """
     path = Path(path)
-    rows = _rows(path)
-    beside = path.with_suffix(".json")
-    about = read_json(beside) if beside.is_file() else {}
-    return interpret(rows, about, f"Participants {path.name}")
+    rows, notes = with_sessions(_rows(path), path.parent)
+    about = {}
+    for beside in (path.with_name("sessions.json"), path.with_suffix(".json")):
+        about |= read_json(beside) if beside.is_file() else {}
+    people = interpret(rows, about, f"Participants {path.name}")
+    people.notes[:0] = notes
+    return people
 
 
 def _rows(path):

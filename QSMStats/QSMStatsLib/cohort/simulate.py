@@ -20,10 +20,9 @@ import numpy as np
 
 from QSMReconLib.errors import QSMError
 
-from ..measures import MEASURES as TABLE_MEASURES
-from ..structures import BY_ABBREVIATION
-from ..tables import SegmentTable, table_texts, write_files
+from ..tables import write_files
 from .cohort import Cohort
+from .write import files_of
 
 
 @dataclass(frozen=True)
@@ -201,39 +200,6 @@ def _plant_basal_ganglia(clean, volumes, columns, known):
     lacking = BASAL_GANGLIA_PPB - group @ whole / (group @ group)
     for part in BASAL_GANGLIA:
         clean[part] = clean[part] + lacking * patient
-
-
-def files_of(cohort, folder):
-    """``{path: text}``: participants.tsv with its JSON, and a table of structures of each scan."""
-    folder = Path(folder)
-    lines = ["\t".join(["participant_id", *cohort.covariates]) + "\n"]
-    for i, (person, _) in enumerate(cohort.keys):
-        cells = [person, *(_text(v[i]) for v in cohort.covariates.values())]
-        lines.append("\t".join(cells) + "\n")
-    texts = {folder / "participants.tsv": "".join(lines)}
-    measures = tuple(m for m in TABLE_MEASURES if m.id in ("mean_ppb", "volume_ml", "mass_ppb_ml"))
-    extra = tuple(m for m in TABLE_MEASURES if m.id == "sd_ppb")
-    pairs = list(dict.fromkeys(key[:2] for key in cohort.values))
-    for i, (person, _) in enumerate(cohort.keys):
-        rows = [_row("WB", "both", {"mean_ppb": 0.0, "volume_ml": 1200.0, "mass_ppb_ml": 0.0})]
-        for structure, side in pairs:
-            found = {m.id: float(cohort.values[structure, side, m.id][i]) for m in measures}
-            rows.append(_row(structure, side, found))
-        facts = {"Reference": "mean of Whole brain", "Simulated": True}
-        table = SegmentTable(rows, (*measures, *extra), facts)
-        texts |= table_texts(table, folder / person / "anat" / f"{person}_desc-nuclei_table.tsv")
-    return texts
-
-
-def _row(structure, side, values):
-    name = BY_ABBREVIATION[structure].name
-    return {"structure": structure, "name": name, "side": side, "sd_ppb": None} | values
-
-
-def _text(value):
-    if isinstance(value, float | np.floating):
-        return "n/a" if np.isnan(value) else f"{value:g}"
-    return str(value) or "n/a"
 
 
 def main(argv=None):

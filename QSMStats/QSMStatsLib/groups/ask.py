@@ -8,7 +8,8 @@ from QSMReconLib.errors import InputError
 
 from ..cohort.cohort import MEASURES
 from .assumptions import check_design, check_model
-from .design import PER_STRUCTURE, build_design, contrasts_of, omnibus_of
+from .contrasts import contrasts_of, omnibus_of
+from .design import PER_STRUCTURE, build_design
 from .linear import adjusted_means, effect_of, fit, omnibus
 from .longitudinal import changes, first_scans
 from .permutation import permuted

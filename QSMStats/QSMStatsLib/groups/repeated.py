@@ -7,7 +7,8 @@ import numpy as np
 from QSMReconLib.errors import InputError
 
 from ..cohort.columns import label_of
-from .design import PER_STRUCTURE, build_design, contrasts_of
+from .contrasts import contrasts_of
+from .design import PER_STRUCTURE, build_design
 from .longitudinal import scan_times, scans_of
 from .mixed import FEW, fit_mixed, mixed_effect
 from .results import Effect

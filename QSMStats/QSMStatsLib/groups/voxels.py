@@ -9,7 +9,8 @@ from QSMReconLib.files.nifti import stem
 from ..cohort.gather import key_of
 from ..voxelwise.run import Options, run_voxelwise
 from ..voxelwise.subjects import Subject
-from .design import PER_STRUCTURE, build_design, contrasts_of
+from .contrasts import contrasts_of
+from .design import PER_STRUCTURE, build_design
 from .longitudinal import first_scans
 
 MAP = re.compile(r"sub-[0-9A-Za-z]+(_[a-z]+-[0-9A-Za-z]+)*_Chimap\.(nii|nii\.gz|nrrd)")

@@ -92,3 +92,25 @@ def test_a_table_with_commas_is_read_and_one_without_participants_refused(tmp_pa
         read_participants(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_participants(tmp_path / "none.tsv")
+
+
+def test_sessions_give_a_line_each_with_the_years_between(tmp_path):
+    path = tmp_path / "participants.tsv"
+    path.write_text("participant_id\tage\tsex\nsub-1\t40\tf\nsub-2\t50\tm\n")
+    (tmp_path / "sub-1").mkdir()
+    file = tmp_path / "sub-1" / "sub-1_sessions.tsv"
+    file.write_text(
+        "session_id\tacq_time\tEDSS\tAge\n"
+        "ses-a\t2020-01-01T10:00:00\t2\t40\nses-b\t2022-01-01T09:00:00\t2.5\t42\n"
+    )
+    people = read_participants(path)
+    assert not people.problems
+    assert people.keys == [("sub-1", "ses-a"), ("sub-1", "ses-b"), ("sub-2", "")]
+    np.testing.assert_allclose(people.columns["age"], [40, 42, 50])
+    np.testing.assert_allclose(people.columns["edss"], [2, 2.5, np.nan])
+    np.testing.assert_allclose(people.columns["time"], [0, 730 / 365.25, np.nan], rtol=1e-5)
+    assert list(people.columns["sex"]) == ["f", "f", "m"]
+    assert "sessions of 1 participants" in people.notes[0]
+    file.write_text("session_id\tacq_time\nses-a\tyesterday\n")
+    with pytest.raises(InputError, match="acq_time 'yesterday' is no date"):
+        read_participants(path)

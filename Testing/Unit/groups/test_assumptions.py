@@ -10,7 +10,8 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from Unit.groups.cohorts import small_cohort
 
 from QSMStatsLib.groups.assumptions import breusch_pagan, check_model, collinearity, cook, shifts
-from QSMStatsLib.groups.design import build_design, contrasts_of
+from QSMStatsLib.groups.contrasts import contrasts_of
+from QSMStatsLib.groups.design import build_design
 from QSMStatsLib.groups.linear import fit
 
 N = 200

@@ -6,7 +6,8 @@ from Unit.groups.cohorts import small_cohort
 
 from QSMReconLib.errors import InputError, ParameterError
 from QSMStatsLib.groups.ask import ask
-from QSMStatsLib.groups.design import build_design, contrasts_of
+from QSMStatsLib.groups.contrasts import contrasts_of
+from QSMStatsLib.groups.design import build_design
 from QSMStatsLib.groups.question import Question
 from QSMStatsLib.groups.settings import Settings
 
