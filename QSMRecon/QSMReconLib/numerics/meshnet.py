@@ -69,16 +69,21 @@ class MeshNet:
         """
         x = image[np.newaxis].astype(np.float32)
         for n, (kernel, bias, dilation) in enumerate(self.layers):
-            part = progress.part(n / len(self.layers), (n + 1) / len(self.layers))
+            part = progress.part(*(0.98 * m / len(self.layers) for m in (n, n + 1)))
             x = convolved(x, kernel, dilation, part.part(0, 0.8))
             if bias is not None:
                 x += bias[:, np.newaxis, np.newaxis, np.newaxis]
             _run(self.activation, [channel.reshape(-1) for channel in x], part.part(0.8, 1.0))
         kernel, bias = self.last
         classes = np.empty(x.shape[1:], np.uint8)
-        for plane, found in enumerate(classes):
-            scores = kernel.T @ x[:, plane].reshape(len(x), -1) + bias[:, np.newaxis]
-            found[:] = scores.argmax(axis=0).reshape(found.shape)
+        voxels, found = x.reshape(len(x), -1), classes.reshape(-1)
+        count = max(1, _PRODUCT // kernel.size)
+        for start in range(0, found.size, count):
+            part = slice(start, start + count)
+            scores = kernel.T @ voxels[:, part]
+            scores += bias[:, np.newaxis]
+            found[part] = scores.argmax(axis=0)
+            progress(0.98 + 0.02 * start / found.size)
         return classes
 
 
