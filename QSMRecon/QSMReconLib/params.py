@@ -6,8 +6,22 @@ from typing import get_type_hints
 from .errors import ParameterError
 
 
-def param(default, label, help, *, unit="", range=None, choices=None, decimals=3, advanced=False):
-    """Declare one parameter; panel, command line, recipe, validation and docs read it from here."""
+def param(
+    default,
+    label,
+    help,
+    *,
+    unit="",
+    range=None,
+    choices=None,
+    decimals=3,
+    advanced=False,
+    lowest="",
+):
+    """Declare one parameter; panel, command line, recipe, validation and docs read it from here.
+
+    ``lowest`` is the word that the panel shows instead of the lowest value of the range.
+    """
     meta = {
         "label": label,
         "help": help,
@@ -16,6 +30,7 @@ def param(default, label, help, *, unit="", range=None, choices=None, decimals=3
         "choices": choices,
         "decimals": decimals,
         "advanced": advanced,
+        "lowest": lowest,
     }
     return field(default=default, metadata=meta)
 

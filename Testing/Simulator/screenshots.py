@@ -157,7 +157,9 @@ def stats_picture(slicer, chi, segments, path):
     widget.ui.mapSelector.setCurrentNode(chi)
     widget.ui.segmentationSelector.setCurrentNode(segments)
     widget.ui.measureButton.click()
-    grab(slicer, widget.parent, WIDTHS["panel"], path)
+    grab(slicer, widget.parent, WIDTHS["panel"])
+    page = widget.tabs.currentWidget()
+    page.grab().copy(0, 0, page.width, page.minimumSizeHint.height()).save(str(path))
     widget.parent.hide()
     simulator.close_module("QSMStats")
     return path
@@ -194,6 +196,7 @@ def make(folder, voxel_mm, preset="standard"):
     for group in (ui.qualityGroupBox, ui.methodsGroupBox):
         group.collapsed = False
     grab(slicer, panel, WIDTHS["panel"])
+    ui.methodsText.verticalScrollBar().setValue(0)
     paths.append(folder / "results.png")
     ui.resultsCollapsibleButton.grab().save(str(paths[-1]))
     for group in (ui.qualityGroupBox, ui.methodsGroupBox):

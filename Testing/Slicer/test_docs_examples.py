@@ -37,7 +37,7 @@ def test_the_examples_of_the_tutorial_run(console, slicer, tmp_path, capsys):
     for block in BLOCKS:
         exec(block.replace('"/data/derivatives"', repr(str(tmp_path))), console)
     printed = capsys.readouterr().out
-    assert "V-SHARP" in printed
+    assert "ROMEO" in printed
     assert (tmp_path / "sub-01" / "anat" / "sub-01_Chimap.nii.gz").is_file()
     mean_ppb = float(printed.split()[-1])
     assert 10 < mean_ppb < 80

@@ -233,3 +233,36 @@ def test_channels_that_are_missing_or_do_not_fit_are_a_sentence(panel, nodes, ch
     part.run_button.click()
     assert "Magnitude of each channel" in panel.errors[-1]
     assert panel.session.node("phase") is None
+
+
+def test_the_lowest_value_is_shown_in_words_where_it_means_something_else(panel, slicer):
+    part = panel.stage("swi")
+    part.button.collapsed = False
+    part.algorithm.setCurrentIndex(part.algorithm.findData("swi"))
+    echo = slicer.util.findChild(part.button, "echo")
+    assert (echo.value, echo.text) == (0, "automatic")
+    echo.setValue(3)
+    assert echo.text == "3"
+    power = slicer.util.findChild(part.button, "power")
+    power.setValue(power.minimum)
+    assert power.text == str(power.minimum)
+
+
+def test_stages_that_do_not_go_together_are_told_before_and_at_the_run(panel, nodes):
+    phase, magnitude, truth = nodes.scan()
+    te = truth.acq.te_s
+    panel.preset("fast")
+    panel.choose(
+        {
+            "phase": nodes.sequence(phase, te, "phase", unit="rad"),
+            "magnitude": nodes.sequence(magnitude, te, "magnitude"),
+        }
+    )
+    background = panel.stage("background")
+    background.algorithm.setCurrentIndex(background.algorithm.findData("none"))
+    assert "leaves the background in the field" in panel.ui.presetDescriptionLabel.text
+    panel.ui.runButton.click()
+    assert len(panel.errors) == 1
+    assert "leaves the background in the field" in panel.errors[0]
+    background.reset_button.click()
+    assert panel.ui.presetDescriptionLabel.text == preset("fast").description

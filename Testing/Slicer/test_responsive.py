@@ -110,3 +110,19 @@ def test_a_run_can_be_cancelled_while_the_images_are_copied(panel, monkeypatch):
     assert copied == ["phase"]
     assert panel.ui.messageLabel.text == "Cancelled."
     assert panel.session.node("chi_referenced") is None
+
+
+def test_the_remaining_time_counts_from_the_first_progress(app, monkeypatch):
+    from QSMReconLib.mrml import worker
+
+    now = [100.0]
+    monkeypatch.setattr(worker.time, "monotonic", lambda: now[0])
+    clock = worker.Clock()
+    now[0] = 160.0
+    assert clock(0.0) == (60.0, None)
+    now[0] = 170.0
+    assert clock(0.01) == (70.0, None)
+    assert clock(0.25) == (70.0, pytest.approx(30.0))
+    now[0] = 180.0
+    assert clock(0.5) == (80.0, pytest.approx(20.0))
+    assert clock(1.0) == (80.0, 0.0)

@@ -27,6 +27,7 @@ class ClearSWIParams(WeightingParams):
         "Standard deviation of the Gaussian that finds the uneven brightness; 0 leaves it",
         unit="mm",
         range=(0, 50),
+        lowest="off",
         decimals=1,
         advanced=True,
     )

@@ -21,6 +21,7 @@ class SWIParams(WeightingParams):
         "Echo",
         "The echo to use, counted from 1; 0 takes the one nearest to 20 ms at 3 T (60 ms T / B0)",
         range=(0, 64),
+        lowest="automatic",
     )
     power: int = param(
         4,

@@ -2,6 +2,7 @@
 
 from slicer.i18n import tr as _
 
+from ..errors import QSMError
 from ..presets import presets
 from . import channels, runner
 from .parameters import IMAGES
@@ -39,8 +40,7 @@ class RunPanel:
         if session.parameters is None:
             return
         choose(ui.presetComboBox, session.setup.preset_id)
-        recipe = session.setup.recipe()
-        ui.presetDescriptionLabel.text = recipe.description
+        ui.presetDescriptionLabel.text = self._description()
         running = session.running
         if running and self._clock is None:
             self._clock = Clock()
@@ -55,6 +55,13 @@ class RunPanel:
         ui.runButton.toolTip = self._tooltip()
         if session.is_cancelling():
             ui.runButton.text = _("Cancelling...")
+
+    def _description(self):
+        """What the whole run will do, or why it cannot."""
+        try:
+            return self.session.setup.recipe().description
+        except QSMError as error:
+            return str(error)
 
     def _tooltip(self):
         if self.session.running:
@@ -73,7 +80,9 @@ class RunPanel:
             session.cancel()
             session.changed()
             return
-        parameters, recipe = session.parameters, session.setup.recipe()
+        parameters, recipe = session.parameters, session.attempt(session.setup.recipe)
+        if recipe is None:
+            return
         given = channels.of_run(session)
         if not given:
             given = {"phase": session.node("phase"), "magnitude": session.node("magnitude")}

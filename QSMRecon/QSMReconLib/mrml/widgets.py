@@ -85,6 +85,7 @@ def number_box(meta, kind):
     low, high = meta["range"] or (-(2**31), 2**31 - 1)
     widget.setRange(low, high)
     widget.keyboardTracking = False
+    widget.specialValueText = meta["lowest"]
     if meta["unit"]:
         widget.suffix = f" {meta['unit']}"
     return widget

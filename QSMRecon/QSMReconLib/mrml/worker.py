@@ -127,12 +127,18 @@ def later(job, on_done):
 
 
 class Clock:
-    """Elapsed and remaining seconds of a run from the fraction that is done."""
+    """Elapsed and remaining seconds of a run from the fraction that is done.
+
+    What is done before the fraction begins to grow says nothing about the time that remains.
+    """
 
     def __init__(self):
-        self.start = time.monotonic()
+        self._start = self._grows = time.monotonic()
 
     def __call__(self, fraction):
         """(elapsed, remaining or None)."""
-        elapsed = time.monotonic() - self.start
-        return elapsed, elapsed / fraction * (1 - fraction) if fraction > 0.02 else None
+        now = time.monotonic()
+        if fraction <= 0:
+            self._grows = now
+        remaining = (now - self._grows) / fraction * (1 - fraction) if fraction > 0.02 else None
+        return now - self._start, remaining

@@ -30,6 +30,7 @@ class FitParams(Params):
         range=(0, 2),
         decimals=2,
         advanced=True,
+        lowest="off",
     )
 
 
