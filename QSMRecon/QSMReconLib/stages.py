@@ -22,6 +22,7 @@ from .inversion import (
     tikhonov,
     tkd,
     tv,
+    twopass,
     weakharmonic,
 )
 from .maps import arlo, clearswi, loglinear, swi
@@ -165,6 +166,7 @@ STAGES = (
             heidi.ALGORITHM,
             ilsqr.ALGORITHM,
             tgv.ALGORITHM,
+            twopass.ALGORITHM,
         ),
     ),
     Stage(
