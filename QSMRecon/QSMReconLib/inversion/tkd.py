@@ -27,7 +27,7 @@ class TKDParams(Params):
     correction: bool = param(
         True,
         "Correct underestimation",
-        "Divide by the height of the point spread function",
+        "Divide by the mean of the part of a structure that the division leaves",
     )
 
 
@@ -36,9 +36,11 @@ def tkd(
 ):
     """Divide the field by the dipole kernel in k-space, limiting its small values [1]_.
 
-    ``chi(k) = field(k) / (sign(D) max(|D|, threshold))``. The division leaves too little in the
-    limited part of k-space; dividing by the height of the point spread function, the mean of
-    ``min(|D|, threshold) / threshold`` over k-space, restores the values [2]_.
+    ``chi(k) = field(k) / (sign(D) max(|D|, threshold))``. The division leaves the part
+    ``min(|D|, threshold) / threshold`` of susceptibility at each frequency. Its mean, the height of
+    the point spread function, restores the values [2]_. The mean is taken over all directions:
+    over the cube of k-space it would be too small, since the corners of the cube lie on the cone,
+    where brains have little.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ def tkd(
     kernel = dipole_kernel(box.shape, acq.voxel_size_mm, acq.b0_direction)
     size = np.abs(kernel)
     threshold = np.float32(params.threshold)
-    height = float(np.minimum(size, threshold).mean()) / params.threshold
+    height = mean_left(params.threshold)
     np.maximum(size, threshold, out=size)
     np.copysign(size, kernel, out=size)
     np.divide(np.float32(1 / height if params.correction else 1), size, out=size)
@@ -70,6 +72,20 @@ def tkd(
     chi = box.convolve(box.put(hz_to_ppm(local_field, acq) * local_mask), size)
     progress.note(threshold=params.threshold, point_spread_height=height)
     return box.get(chi)
+
+
+def mean_left(threshold):
+    """Mean over all directions of ``min(|D|, threshold) / threshold``, in closed form.
+
+    ``D = 1/3 - u^2`` with ``u`` even over 0..1; threshold at most 2/3.
+    """
+    low, zero, high = (max(0.0, 1 / 3 + d) ** 0.5 for d in (-threshold, 0, threshold))
+
+    def integral(u):
+        return u / 3 - u**3 / 3
+
+    below = 2 * integral(zero) - integral(low) - integral(high)
+    return 1 - (high - low) + below / threshold
 
 
 ALGORITHM = Algorithm(

@@ -7,7 +7,7 @@ import pytest
 
 from phantoms import ball, spheres
 from QSMReconLib.errors import ParameterError
-from QSMReconLib.inversion.tkd import TKDParams
+from QSMReconLib.inversion.tkd import TKDParams, mean_left
 from QSMReconLib.stages import stage
 
 ALGORITHMS = ("tkd", "tv")
@@ -123,6 +123,20 @@ def test_the_correction_of_division_restores_the_mean_contrast():
     slopes = [slope(scene, invert("tkd", scene, correction=c)) for c in (False, True)]
     assert slopes[1] > slopes[0]
     assert slopes[0] < 1
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.15, 1 / 3, 0.5, 0.66])
+def test_the_correction_is_the_mean_over_all_directions(threshold):
+    u = (np.arange(200000) + 0.5) / 200000
+    size = np.abs(1 / 3 - u**2)
+    expected = np.minimum(size, threshold).mean() / threshold
+    assert mean_left(threshold) == pytest.approx(expected, abs=1e-6)
+
+
+def test_with_the_correction_the_slope_on_the_truth_is_one():
+    scene = spheres((48, 48, 48))
+    slopes = [slope(scene, invert("tkd", scene, threshold=t)) for t in (0.1, 0.15, 0.2)]
+    np.testing.assert_allclose(slopes, 1, atol=0.03)
 
 
 def test_a_higher_threshold_is_smoother():
