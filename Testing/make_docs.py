@@ -1,5 +1,7 @@
 """Write Docs/<stage>.md from the table of stages: images, algorithms, parameters, references.
 
+What was measured, written by hand in Docs/measured/<stage>.md, stands at the end of the page.
+
 python Testing/make_docs.py          write the pages
 python Testing/make_docs.py --check  exit with 1 if a page is not up to date
 """
@@ -72,6 +74,9 @@ def page(stage):
     lines += ["Gives:", "", head, *image_rows(stage.outputs), ""]
     for algorithm in stage.algorithms:
         lines += algorithm_section(algorithm)
+    measured = DOCS / "measured" / f"{stage.id}.md"
+    if measured.exists():
+        lines += [measured.read_text(encoding="utf-8").strip(), ""]
     lines += ["This page is made by `Testing/make_docs.py` from the declarations in the code.", ""]
     return "\n".join(lines)
 

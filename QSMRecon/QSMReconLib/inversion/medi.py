@@ -82,6 +82,9 @@ def medi(
     noise and gradients with a Laplace distribution of that scale away from edges;
     ``lambda_csf = (noise / 0.01 ppm)^2`` is that for a spread of 0.01 ppm.
 
+    ``edges`` is a share of all neighbour differences, over three axes. Where edges are given as 90
+    percent of the number of voxels, as is usual for this method, that is 0.3.
+
     Parameters
     ----------
     local_field : (K, J, I) float32, Hz
