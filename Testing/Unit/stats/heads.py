@@ -95,6 +95,28 @@ def _deformation(points, shape, size_mm, voxel_mm, rng):
     return (field * (size_mm / length)).reshape(3, -1).T if size_mm else 0 * points
 
 
+def _push_of_ventricles(mni, size_mm):
+    """Displacement (mm) away from the ventricles of the template, fading over 15 mm."""
+    t1, gm, wm = (_template(n) for n in ("t1", "gm", "wm"))
+    array, gm, wm = (sitk.GetArrayFromImage(a) / 255 for a in (t1, gm, wm))
+    k, j, i = np.argwhere(np.ones(array.shape, bool)).T
+    ijk = np.stack([i, j, k], axis=1)
+    origin, direction = np.array(t1.GetOrigin()), np.reshape(t1.GetDirection(), (3, 3))
+    x, y, z = (((ijk * t1.GetSpacing()) @ direction.T + origin) * (-1, -1, 1)).T
+    box = (np.abs(x) < 32) & (y > -48) & (y < 36) & (z > -8) & (z < 32)
+    fluid = (array > 0) & (gm + wm < 0.5) & (array < 0.45) & box.reshape(array.shape)
+    pieces, count = ndimage.label(fluid)
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    fluid = (sizes > 800)[pieces] & fluid
+    away = ndimage.distance_transform_edt(~fluid) - ndimage.distance_transform_edt(fluid)
+    slopes = np.stack(np.gradient(ndimage.gaussian_filter(away, 2.0)))[::-1]
+    slopes = slopes / np.maximum(np.sqrt((slopes**2).sum(0)), 0.3)
+    push = size_mm * slopes * np.exp(-np.maximum(away, 0) / 15)
+    ras = np.einsum("ab,b...->a...", np.diag([-1.0, -1, 1]) @ direction, push)
+    moved = [_sample((ndimage.gaussian_filter(a, 2.0), t1), mni) for a in ras]
+    return np.stack(moved, axis=1)
+
+
 def _rotation(degrees, rng):
     axis = rng.standard_normal(3)
     axis /= np.linalg.norm(axis)
@@ -112,8 +134,12 @@ def make_head(
     voxel_size_mm=(1.0, 1.0, 1.0),
     iron=1.0,
     noise=1.0,
+    ventricles_mm=0.0,
 ):
-    """Generate a head; see the module's docstring."""
+    """Generate a head; see the module's docstring.
+
+    ``ventricles_mm`` pushes the walls of the ventricles outwards; 4 mm more than double them.
+    """
     rng = np.random.default_rng(seed)
     voxel = np.array(voxel_size_mm)
     shape = tuple(np.ceil(np.array([176, 212, 180]) * max(scale, 1) / voxel).astype(int))
@@ -124,6 +150,8 @@ def make_head(
     middle = np.array([0, -18, 8])
     mni = (points - middle - (3, 4, -2)) @ _rotation(rotation_deg, rng) / scale
     mni = mni + middle + _deformation(points, shape, deform_mm, voxel, rng)
+    if ventricles_mm:
+        mni = mni - _push_of_ventricles(mni, ventricles_mm)
     shares = _shares(atlas, mni)
     gm, wm = (_sample(_template(n), mni) / 255 for n in ("gm", "wm"))
     t1 = _sample(_template("t1"), mni) / 255
@@ -152,12 +180,13 @@ def make_head(
 
 def _shares(atlas, mni):
     labels = sitk.ReadImage(str(SHARED / ATLASES[atlas]))
-    array = sitk.GetArrayFromImage(labels)
     groups = BIGBRAIN if atlas == "bigbrain" else ALLEN
-    shares = {}
-    for name, values in groups.items():
-        soft = ndimage.gaussian_filter(np.isin(array, values).astype(np.float32), 0.8)
-        shares[name] = _sample((soft, labels), mni)
+    number = np.zeros(1 + max(200, *(max(v) for v in groups.values())), np.uint8)
+    for n, values in enumerate(groups.values(), 1):
+        number[list(values)] = n
+    array = number[np.minimum(sitk.GetArrayViewFromImage(labels), number.size - 1)]
+    boxes = ndimage.find_objects(array)
+    shares = {name: _share(array, n, boxes[n - 1], labels, mni) for n, name in enumerate(groups, 1)}
     if "DN" not in shares:
         x = np.abs(mni[:, 0]) - 15
         y, z = mni[:, 1] + 57, mni[:, 2] + 33
@@ -166,6 +195,23 @@ def _shares(atlas, mni):
         shares["DN"] = ((outer < 1) & (inner > 1)).astype(np.float32)
     total = np.maximum(sum(shares.values()), 1)
     return {n: s / total for n, s in shares.items()}
+
+
+def _share(array, value, box, labels, mni, margin=5):
+    """Softened label at world points; only what lies near it is looked at."""
+    near = tuple(
+        slice(max(b.start - margin, 0), min(b.stop + margin, n))
+        for b, n in zip(box, array.shape, strict=True)
+    )
+    start, stop = ([getattr(b, a) for b in near[::-1]] for a in ("start", "stop"))
+    image = labels[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
+    soft = ndimage.gaussian_filter((array[near] == value).astype(np.float32), 0.8)
+    ends = [image.TransformIndexToPhysicalPoint(i) for i in ((0, 0, 0), image.GetSize())]
+    low, high = np.sort(np.array(ends) * (-1, -1, 1), axis=0)
+    close = ((mni > low) & (mni < high)).all(axis=1)
+    out = np.zeros(len(mni), np.float32)
+    out[close] = _sample((soft, image), mni[close])
+    return out
 
 
 def _texture(shape, voxel, rng):
