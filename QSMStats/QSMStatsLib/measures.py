@@ -71,6 +71,11 @@ class Measure:
     compute: Callable[[Region], float]
     needs: str = ""
 
+    @property
+    def header(self):
+        """Label with its unit, as the head of a column shows it."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
 
 def mean(region):
     """Mean susceptibility, weighted by the share of each voxel."""

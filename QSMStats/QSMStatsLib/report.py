@@ -97,7 +97,7 @@ def _table(table, standings):
     known = {m.id: m for m in table.measures}
     columns = [known[c] for c in SHOWN if c in known]
     norm = {(s.structure, s.side): s for s in standings if s.measure == "mean_ppb"}
-    titles = [f"{m.label} ({m.unit})" if m.unit else m.label for m in columns]
+    titles = [m.header for m in columns]
     titles += ["z", "percentile"] if norm else []
     over = "".join(f"<th class='over' colspan='2'>{html.escape(t)}</th>" for t in titles)
     under = "<th>left</th><th>right</th>" * len(titles)

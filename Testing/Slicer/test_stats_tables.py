@@ -37,6 +37,8 @@ def test_table_node_holds_typed_columns_with_units(scene):
     assert node.GetColumnUnitLabel("mean_ppb") == "ppb"
     assert node.GetColumnUnitLabel("volume_ml") == "mL"
     assert node.GetColumnDescription("side")
+    assert node.GetUseColumnTitleAsColumnHeader()
+    assert node.GetColumnTitle("mean_ppb") == "Mean (ppb)"
     assert node.GetAttribute("QSM.Reference") == "CSF"
     assert float(node.GetAttribute("QSM.WholeBrainMean_ppb")) == pytest.approx(
         made.rows[0]["mean_ppb"], rel=1e-6

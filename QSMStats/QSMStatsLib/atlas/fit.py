@@ -2,7 +2,7 @@
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.ndimage import find_objects, gaussian_filter
+from scipy.ndimage import find_objects, gaussian_filter, map_coordinates
 from scipy.ndimage import label as connected
 
 from QSMReconLib.errors import InputError
@@ -65,16 +65,52 @@ def without_islands(labels):
 def _priors(grid, brain, whole, atlas):
     """Probability of each label and tissue, (labels + tissues, n), where some label is possible."""
     spacing = np.array(atlas.t1.GetSpacing()[::-1])
-
-    def warped(array, width_mm):
-        soft = atlas.image(gaussian_filter(array.astype(np.float32), width_mm / spacing))
-        return sitk.GetArrayFromImage(sitk.Resample(soft, grid, whole, sitk.sitkLinear, 0.0))
-
-    shares = [warped(atlas.label_array == x.value, PRIOR_WIDTH_MM) for x in atlas.table]
-    support = (np.max(shares, axis=0) > LOWEST_PRIOR) & brain
-    shares = np.array([s[support] for s in shares])
-    tissue = np.array([warped(t, BACKGROUND_WIDTH_MM)[support] for t in atlas.tissues.values()])
+    seen = _atlas_index(grid, whole, atlas.t1)
+    boxes = find_objects(atlas.label_array)
+    shares = [
+        _softened(atlas.label_array, x.value, boxes[x.value - 1], PRIOR_WIDTH_MM / spacing, seen)
+        for x in atlas.table
+    ]
+    support = (np.max(shares, axis=0).reshape(brain.shape) > LOWEST_PRIOR) & brain
+    shares = np.array([s.reshape(brain.shape)[support] for s in shares])
+    seen = seen.reshape(3, *brain.shape)[:, support]
+    tissue = np.array(
+        [
+            map_coordinates(gaussian_filter(t, BACKGROUND_WIDTH_MM / spacing), seen, order=1)
+            for t in atlas.tissues.values()
+        ]
+    )
     tissue = (tissue + 1e-3) / (tissue + 1e-3).sum(0)
     rest = np.clip(1 - shares.sum(0), 1e-3, 1)
     prior = np.concatenate([shares, tissue * rest])
     return prior / prior.sum(0), support
+
+
+def _atlas_index(grid, whole, template):
+    """Voxel (k, j, i) of the template, (3, n), that each voxel of the grid is carried to."""
+    field = sitk.TransformToDisplacementField(
+        whole,
+        sitk.sitkVectorFloat64,
+        grid.GetSize(),
+        grid.GetOrigin(),
+        grid.GetSpacing(),
+        grid.GetDirection(),
+    )
+    moved = sitk.GetArrayViewFromImage(field).reshape(-1, 3)
+    ijk = np.indices(grid.GetSize()[::-1]).reshape(3, -1)[::-1].T * grid.GetSpacing()
+    points = ijk @ np.reshape(grid.GetDirection(), (3, 3)).T + grid.GetOrigin() + moved
+    away = (points - template.GetOrigin()) @ np.reshape(template.GetDirection(), (3, 3))
+    return (away / template.GetSpacing()).T[::-1].astype(np.float32)
+
+
+def _softened(labels, value, box, width, points, reach=4):
+    """Share (n,) of a label at voxel coordinates (3, n), softened by ``width`` (SD, voxels)."""
+    margin = np.ceil(reach * width).astype(int)
+    low = [max(b.start - m, 0) for b, m in zip(box, margin, strict=True)]
+    near = tuple(slice(a, b.stop + m) for a, b, m in zip(low, box, margin, strict=True))
+    soft = gaussian_filter((labels[near] == value).astype(np.float32), width)
+    local = points - np.array(low, np.float32)[:, None]
+    close = np.all((local > -1) & (local < np.array(soft.shape)[:, None]), axis=0)
+    out = np.zeros(points.shape[1], np.float32)
+    out[close] = map_coordinates(soft, local[:, close], order=1)
+    return out

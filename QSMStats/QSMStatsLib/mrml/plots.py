@@ -21,7 +21,7 @@ def chart_node(table, measure="mean_ppb", name="Structures", standings=()):
     for row in table.rows:
         if row["structure"] != "WB" and row[measure] is not None:
             rows.setdefault(row["structure"], {})[row["side"]] = row[measure]
-    label, unit = next((m.label, m.unit) for m in table.measures if m.id == measure)
+    label, header = next((m.label, m.header) for m in table.measures if m.id == measure)
     data = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{name} {label}")
     chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", f"{name} {label}")
     _column(data, vtk.vtkStringArray, "structure", list(rows))
@@ -38,7 +38,7 @@ def chart_node(table, measure="mean_ppb", name="Structures", standings=()):
             _column(data, vtk.vtkDoubleArray, f"{side} {title}", values)
             nodes.append(_series(chart, data, f"{side} {title}", side, bound))
     chart.SetTitle(label)
-    chart.SetYAxisTitle(f"{label} ({unit})" if unit else label)
+    chart.SetYAxisTitle(header)
     return nodes
 
 

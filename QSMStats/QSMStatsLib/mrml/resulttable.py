@@ -7,7 +7,11 @@ import qt
 from ..tables import HEAD
 
 PLAIN = {"n_voxels", "warnings"}
-DECIMALS = 6
+DECIMALS = {"ppb": 1, "ppb mL": 1, "mL": 3, "mg/kg": 1, "mg": 3, "1/s": 1, "%": 1, "": 2}
+"""Of the numbers that are shown, by unit; the table of the scene has them all."""
+
+NAME_WIDTH = 160
+"""Pixels for the names at most; the rest of a long one is in its tooltip."""
 
 
 class ResultTable:
@@ -27,9 +31,7 @@ class ResultTable:
 
     def _columns(self):
         """``{id: header}`` of every column there is, but for the names of the structures."""
-        columns = {}
-        for m in self._result.table.measures:
-            columns[m.id] = f"{m.label} ({m.unit})" if m.unit else m.label
+        columns = {m.id: m.header for m in self._result.table.measures}
         if self._norm:
             columns |= {"z": "z", "percentile": "Percentile (%)"}
         return columns
@@ -76,6 +78,7 @@ class ResultTable:
         titles = ["Structure", "Side", *(headers[c] for c in shown)]
         widget.setHorizontalHeaderLabels(titles)
         described = {m.id: m.description for m in self._result.table.measures}
+        units = {m.id: m.unit for m in self._result.table.measures} | {"z": "", "percentile": "%"}
         described |= {"z": "Standard normal score", "percentile": "Share of controls below"}
         tips = [HEAD["name"], HEAD["side"], *(described[c] for c in shown)]
         for column, tip in enumerate(tips):
@@ -83,10 +86,13 @@ class ResultTable:
         for number, row in enumerate(rows):
             values = [row["name"], row["side"], *(self._value(row, c) for c in shown)]
             for column, value in enumerate(values):
-                widget.setItem(number, column, _cell(value))
+                decimals = DECIMALS[units[shown[column - 2]]] if column > 1 else 0
+                widget.setItem(number, column, _cell(value, decimals))
         widget.setSortingEnabled(True)
         widget.verticalHeader().hide()
         widget.resizeColumnsToContents()
+        widget.setColumnWidth(0, min(widget.columnWidth(0), NAME_WIDTH))
+        widget.resizeRowsToContents()
 
     def _value(self, row, column):
         if column in row:
@@ -95,13 +101,15 @@ class ResultTable:
         return getattr(standing, column, None)
 
 
-def _cell(value):
+def _cell(value, decimals):
     """A cell that sorts by number; empty where nothing is known."""
     item = qt.QTableWidgetItem()
     known = value is not None and not (isinstance(value, float) and math.isnan(value))
     if known:
-        shown = round(float(f"{value:.4g}"), DECIMALS) if isinstance(value, float) else value
+        shown = round(value, decimals) + 0.0 if isinstance(value, float) else value
         item.setData(qt.Qt.DisplayRole, shown)
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        item.setToolTip(value)
+    else:
         item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
     return item

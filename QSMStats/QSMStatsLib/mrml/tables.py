@@ -33,11 +33,12 @@ def table_node(table, node=None, name="Structures"):
     node.RemoveAllColumns()
     for column in table.columns:
         node.AddColumn(_column(column, [row[column] for row in table.rows]))
-    node.SetUseColumnNameAsColumnHeader(True)
+    node.SetUseColumnTitleAsColumnHeader(True)
     for column, text in HEAD.items():
+        node.SetColumnTitle(column, column.capitalize())
         node.SetColumnDescription(column, text)
     for measure in table.measures:
-        node.SetColumnTitle(measure.id, measure.label)
+        node.SetColumnTitle(measure.id, measure.header)
         node.SetColumnDescription(measure.id, measure.description)
         if measure.unit:
             node.SetColumnUnitLabel(measure.id, measure.unit)
