@@ -30,10 +30,11 @@ def parser():
     p.add_argument("--names", type=Path, help="BIDS dseg.tsv with the names of the labels")
     p.add_argument("--label-table", choices=LABEL_TABLES, help="known numbering of the labels")
     p.add_argument("--auto", action="store_true", help="segment automatically instead")
-    p.add_argument("--method", choices=METHODS, default="atlas", help="way of --auto")
+    p.add_argument("--mni", action="store_true", help="the labels lie in MNI space: register them")
+    p.add_argument("--method", choices=METHODS, default="atlas", help="way of --auto and --mni")
     p.add_argument("--weights", type=Path, help="file of the network, else it is downloaded")
-    p.add_argument("--t1", type=Path, help="T1-weighted scan for --auto, on any grid")
-    p.add_argument("--magnitude", type=Path, help="gradient-echo magnitude for --auto")
+    p.add_argument("--t1", type=Path, help="T1-weighted scan to register, any grid")
+    p.add_argument("--magnitude", type=Path, help="gradient-echo magnitude to register")
     p.add_argument("--mask", type=Path, help="brain mask: where the map is valid")
     p.add_argument("--exclude", type=Path, help="mask of lesions or vessels to leave out")
     p.add_argument("--r2star", type=Path, help="R2* map (1/s) to measure beside")
@@ -71,7 +72,7 @@ def main(argv=None):
         return participants(argv)
     args = parser().parse_args(argv)
     try:
-        table = make_table(args, Progress(_show if args.auto else None))
+        table = make_table(args, Progress(_show if args.auto or args.mni else None))
     except QSMError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

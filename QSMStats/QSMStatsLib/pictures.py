@@ -10,6 +10,7 @@ from .structures import BY_ABBREVIATION, UNKNOWN_COLOR
 
 WINDOW_PPB = (-100.0, 100.0)
 SLICES = 4
+AXIAL_THROUGH = (("DN",), ("RN", "SN", "SNr"), ("GP", "GPe"), ("CN",))
 BAR_STRUCTURES = ("CN", "PU", "GP", "TH", "Pul", "NAc", "HIP", "AMY", "RN", "SN", "STN", "DN")
 
 
@@ -54,10 +55,11 @@ def oriented(array, affine_ras):
 
 
 def outlines(chi_ppm, segments, affine_ras):
-    """PNG of slices of the map with the outlines of the segments, left of the head to the left.
+    """PNG of slices of the map with the outlines of the segments, right of the head to the left.
 
-    Axial slices from the lowest to the highest structure above, the coronal and sagittal slices
-    through the middle of the structures below.
+    This is the radiological convention, as in the slice views of Slicer. Axial slices above: where
+    dentate, midbrain, pallidum and caudate are largest, else from the lowest to the highest
+    structure; two coronal and two sagittal slices below.
     """
     shown = [
         s for s in segments if not s.structure.tissue and s.side != "both" and not s.structure.parts
@@ -69,40 +71,66 @@ def outlines(chi_ppm, segments, affine_ras):
         number[s.box][s.weight >= 0.5] = n
     number, size = oriented(number, affine_ras)
     chi, _ = oriented(1000 * np.nan_to_num(chi_ppm), affine_ras)
+    number, chi = number[..., ::-1], chi[..., ::-1]
     index = np.argwhere(number > 0)
+    if not len(index):
+        index = np.argwhere(np.ones(chi.shape, bool))
     margin = np.ceil(25 / np.array(size)).astype(int)
     low = np.maximum(index.min(0) - margin, 0)
     high = np.minimum(index.max(0) + margin + 1, number.shape)
     crop = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    levels = np.percentile(index[:, 0], np.linspace(6, 94, SLICES)).astype(int)
-    middle = np.median(index, axis=0).astype(int)
-    figure = new_figure(12, 5.2)
+    figure = new_figure(12, 5.6)
     grid = figure.subplots(2, SLICES)
-    views = [(0, v) for v in levels]
-    views += [(1, v) for v in np.percentile(index[:, 1], (35, 65)).astype(int)]
-    views += [(2, int(np.percentile(index[:, 2], 25))), (2, int(middle[2]))]
-    names = ("axial", "coronal", "sagittal")
-    for axes, (axis, where) in zip(grid.flat, views, strict=True):
+    names = [s.structure.abbreviation for s in shown]
+    for axes, (axis, where) in zip(grid.flat, _views(number, index, names), strict=True):
         rest = [a for a in range(3) if a != axis]
-        picture = chi.take(where, axis)[crop[rest[0]], crop[rest[1]]]
-        labels = number.take(where, axis)[crop[rest[0]], crop[rest[1]]]
-        axes.imshow(
-            picture,
-            cmap="gray",
-            vmin=WINDOW_PPB[0],
-            vmax=WINDOW_PPB[1],
-            origin="lower",
-            aspect=size[rest[0]] / size[rest[1]],
-        )
-        for n, s in enumerate(shown, 1):
-            if (labels == n).any():
-                color = np.array(s.structure.color or UNKNOWN_COLOR) / 255
-                axes.contour(labels == n, levels=[0.5], colors=[color], linewidths=0.9)
-        axes.set_title(names[axis], fontsize=8)
+        part = crop[rest[0]], crop[rest[1]]
+        _slice(axes, chi.take(where, axis)[part], number.take(where, axis)[part], shown)
+        axes.set_aspect(size[rest[0]] / size[rest[1]])
+        axes.set_title(("axial", "coronal", "sagittal")[axis], fontsize=8)
         if axis < 2:
-            axes.text(0, 0.02, " L", color="w", fontsize=8, transform=axes.transAxes)
-        axes.axis("off")
+            axes.text(0, 0.02, " R", color="w", fontsize=8, transform=axes.transAxes)
+            axes.text(1, 0.02, "L ", color="w", fontsize=8, ha="right", transform=axes.transAxes)
+    _legend(figure, shown)
     return png(figure)
+
+
+def _views(number, index, names):
+    """``[(axis, slice)]``: axial, then coronal and sagittal, through what matters."""
+    levels = []
+    for wanted in AXIAL_THROUGH:
+        values = [n for n, name in enumerate(names, 1) if name in wanted]
+        area = np.isin(number, values).sum((1, 2))
+        if area.any():
+            levels.append(int(area.argmax()))
+    if len(set(levels)) < SLICES:
+        levels = np.percentile(index[:, 0], np.linspace(6, 94, SLICES)).astype(int).tolist()
+    views = [(0, v) for v in sorted(levels)]
+    views += [(1, int(v)) for v in np.percentile(index[:, 1], (35, 65))]
+    return [*views, *((2, int(v)) for v in np.percentile(index[:, 2], (25, 50)))]
+
+
+def _slice(axes, picture, labels, shown):
+    low, high = WINDOW_PPB
+    axes.imshow(picture, cmap="gray", vmin=low, vmax=high, origin="lower")
+    for n, s in enumerate(shown, 1):
+        if (labels == n).any():
+            axes.contour(labels == n, levels=[0.5], colors=[_color(s)], linewidths=0.9)
+    axes.axis("off")
+
+
+def _color(segment):
+    return np.array(segment.structure.color or UNKNOWN_COLOR) / 255
+
+
+def _legend(figure, shown):
+    """Abbreviations in the colours of their outlines."""
+    from matplotlib.lines import Line2D
+
+    kinds = {s.structure.abbreviation: Line2D([], [], color=_color(s)) for s in shown}
+    figure.legend(
+        kinds.values(), kinds, loc="outside lower center", ncols=20, fontsize=7, frameon=False
+    )
 
 
 def bars(table, standings=()):

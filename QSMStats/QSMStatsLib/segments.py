@@ -53,7 +53,7 @@ def segments_from_labels(labels, names=None, table=None, affine_ras=None, onto=N
     -------
     segments : list of Segment
     """
-    values = _whole_numbers(labels)
+    values = whole_numbers(labels)
     found = labels_for(np.unique(values[values > 0]), names, table)
     if onto is None:
         boxes = ndimage.find_objects(values)
@@ -67,7 +67,8 @@ def segments_from_labels(labels, names=None, table=None, affine_ras=None, onto=N
     return complete(divide_sides(_merged(segments), affine_ras))
 
 
-def _whole_numbers(labels):
+def whole_numbers(labels):
+    """A label volume as int32, or a sentence why it is none."""
     labels = np.asarray(labels)
     if labels.ndim != 3:
         raise InputError(

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.files.nifti import stem
 from QSMReconLib.files.plan import fingerprint
 
-from .labels import read_names
+from .labels import labels_for, read_names
 from .measures import Settings
 from .names import Names
 from .normative import read_controls, standings
-from .segments import segments_from_labels
+from .segments import labels_of, segments_from_labels, whole_numbers
 from .segmenttable import segment_table, valid_region
 from .tables import table_texts, write_files
 from .volumes import labels_bytes, on_grid_of, read_map, read_volume, same_grid
@@ -41,10 +43,18 @@ def make_table(args, progress=None):
         "Recipe": recipe_of(args),
     }
     controls = read_controls(args.controls) if args.controls else None
-    automatic = _automatic(args, chi, images["brain"], progress) if args.auto else None
-    if automatic is not None:
-        facts |= _facts_of(automatic, args.method)
-        segments = segments_from_labels(automatic.labels, automatic.names)
+    automatic, labels = None, ()
+    if args.auto or args.mni:
+        automatic = _automatic(args, chi, images["brain"], progress)
+        facts |= _facts_of(automatic, args)
+    if args.auto:
+        labels = automatic.labels, automatic.names
+        segments = segments_from_labels(*labels)
+    elif args.mni:
+        segments = segments_from_labels(
+            automatic.labels, automatic.names, args.label_table, chi.affine_ras
+        )
+        labels = labels_of(segments, chi.array.shape)
     else:
         segments = _given_segments(args, chi)
     table = segment_table(
@@ -61,7 +71,7 @@ def make_table(args, progress=None):
     contents = table_texts(table, outputs["table"], norm, outputs.get("norm"))
     if automatic is not None:
         about = facts["Segmentation"]
-        contents |= labels_bytes(automatic.labels, automatic.names, chi, outputs["labels"], about)
+        contents |= labels_bytes(*labels, chi, outputs["labels"], about)
     if "report" in outputs:
         from .report import report_page
 
@@ -100,7 +110,7 @@ def output_paths(args):
     paths = {"table": table, "dictionary": table.with_suffix(".json")}
     if args.controls:
         paths["norm"] = norm
-    if args.auto:
+    if args.auto or args.mni:
         paths["labels"] = labels
         beside = labels.with_name(stem(labels) + ".tsv")
         paths["names"], paths["about"] = beside, beside.with_suffix(".json")
@@ -120,8 +130,10 @@ def _refuse(args):
         raise InputError(f"Output {args.out}: give a folder, or a table that ends in .tsv")
     if bool(args.segmentation) == bool(args.auto):
         raise ParameterError("give either a label volume with --segmentation or --auto")
-    if (args.t1 or args.magnitude) and not args.auto:
-        raise ParameterError("--t1 and --magnitude serve --auto; they have no use here")
+    if args.mni and (args.auto or args.method == "network"):
+        raise ParameterError("--mni registers the labels of --segmentation by atlas or ants")
+    if (args.t1 or args.magnitude) and not (args.auto or args.mni):
+        raise ParameterError("--t1 and --magnitude serve --auto and --mni; they have no use here")
     if args.method == "network" and not args.t1:
         raise ParameterError("--method network needs a T1-weighted scan (--t1)")
     if args.controls and (args.age is None or args.sex is None):
@@ -129,7 +141,7 @@ def _refuse(args):
 
 
 def _automatic(args, chi, brain, progress):
-    from .atlas.segment import segment_automatically
+    from .atlas.segment import segment_automatically, segment_by_template_labels
 
     brain, _ = valid_region(chi.array, brain)
     if brain.all():
@@ -138,30 +150,38 @@ def _automatic(args, chi, brain, progress):
     magnitude = args.magnitude and on_grid_of(
         read_volume(args.magnitude, "Magnitude"), chi, "Magnitude"
     )
-    return segment_automatically(
-        args.method,
-        chi.array,
-        brain,
-        chi.affine_ras,
-        t1 and (t1.array, t1.affine_ras),
+    t1 = t1 and (t1.array, t1.affine_ras)
+    head = chi.array, brain, chi.affine_ras
+    if not args.mni:
+        return segment_automatically(args.method, *head, t1, magnitude, args.weights, progress)
+    atlas, names = _given_labels(args)
+    whole = whole_numbers(atlas.array)
+    labels_for(np.unique(whole[whole > 0]), names, args.label_table)
+    return segment_by_template_labels(
+        *head,
+        [(whole, atlas.affine_ras)],
+        names,
+        t1,
         magnitude,
-        args.weights,
-        progress,
+        progress=progress,
+        method=args.method,
     )
 
 
-def _facts_of(automatic, method):
+def _facts_of(automatic, args):
     from .atlas.template import SOURCE
 
     atlas = f"registered to {', '.join(automatic.inputs)}, fitted to the map; {SOURCE}"
     described = {
         "atlas": f"atlas {atlas}",
         "ants": f"atlas by ANTs SyN {atlas}",
+        "mni": f"labels of {args.segmentation and args.segmentation.name} in MNI space, template "
+        f"registered to {', '.join(automatic.inputs)}; {SOURCE}",
         "network": "network model30chan18cls (brainchop) on the T1-weighted scan",
     }
     return {
         "Segmentation": {
-            "Method": described[method],
+            "Method": described["mni" if args.mni else args.method],
             "Passed": automatic.quality.passed,
             "Warnings": list(automatic.quality.warnings),
             "Figures": automatic.quality.figures,
@@ -169,8 +189,8 @@ def _facts_of(automatic, method):
     }
 
 
-def _given_segments(args, chi):
-    """Segments of the label volume on the grid of the map."""
+def _given_labels(args):
+    """``(label volume, {value: name} or None)`` of --segmentation."""
     labels = read_volume(args.segmentation, "Segmentation")
     beside = args.segmentation.with_name(stem(args.segmentation) + ".tsv")
     names = None
@@ -178,6 +198,12 @@ def _given_segments(args, chi):
         names = read_names(args.names)
     elif beside.is_file() and not args.label_table:
         names = read_names(beside)
+    return labels, names
+
+
+def _given_segments(args, chi):
+    """Segments of the label volume on the grid of the map."""
+    labels, names = _given_labels(args)
     onto = None if same_grid(labels, chi) else (chi.array.shape, chi.affine_ras)
     return segments_from_labels(labels.array, names, args.label_table, labels.affine_ras, onto)
 

@@ -131,7 +131,7 @@ def labels_bytes(labels, names, chi, path, facts=None):
 
     import SimpleITK as sitk
 
-    from .atlas.segment import to_image
+    from .atlas.register import to_image
 
     image = sitk.Cast(to_image(labels.astype(np.uint8), chi.affine_ras), sitk.sitkUInt8)
     with tempfile.TemporaryDirectory() as folder:

@@ -12,6 +12,7 @@ from .refine import refine
 PRIOR_WIDTH_MM = 0.8
 BACKGROUND_WIDTH_MM = 2.0
 LOWEST_PRIOR = 0.03
+REST = 1e-3
 ISLAND_SHARE = 0.1
 MAP_SMOOTHING_MM = 0.6
 
@@ -81,7 +82,7 @@ def _priors(grid, brain, whole, atlas):
         ]
     )
     tissue = (tissue + 1e-3) / (tissue + 1e-3).sum(0)
-    rest = np.clip(1 - shares.sum(0), 1e-3, 1)
+    rest = np.clip(1 - shares.sum(0), REST, 1)
     prior = np.concatenate([shares, tissue * rest])
     return prior / prior.sum(0), support
 

@@ -7,11 +7,21 @@ import numpy as np
 from ..structures import BY_ABBREVIATION
 
 VOLUME_LIMITS = (0.4, 2.5)
-CONTRAST_PAIRS = (("GPe", 15.0), ("PU", 5.0), ("CN", 5.0), ("RN", 10.0), ("SNr", 10.0))
+CONTRAST_PAIRS = (
+    ("GPe", 15.0),
+    ("PU", 5.0),
+    ("CN", 5.0),
+    ("RN", 10.0),
+    ("SNr", 10.0),
+    ("DN", 10.0),
+)
 LOWEST_CORRELATION = 0.85
 JUDGED_WHOLE = ("SN",)
 """Structures whose parts look alike in the map: only the volume of the whole says something."""
 FOLDED_SHARE = 0.01
+LEAST_COVERED = 0.5
+"""Share of a structure that must lie in the map; below it, the structure is left out."""
+WELL_COVERED = 0.9
 
 
 @dataclass(frozen=True)
@@ -30,24 +40,35 @@ class Quality:
     figures: dict
 
 
-def judge(chi_ppb, brain, labels, atlas, affine, correlation, jacobian, mask):
-    """Compare volumes with the aligned atlas and contrasts with what iron makes of these nuclei."""
+def judge(chi_ppb, brain, labels, atlas, found, mask):
+    """Compare volumes with the aligned atlas and contrasts with what iron makes of these nuclei.
+
+    ``found`` is the registration (``register.Registered``). What is left out because it does not
+    lie in the map is not missed a second time.
+    """
+    covered, affine = found.covered, found.affine
     voxel_ml = float(np.prod(mask.GetSpacing())) / 1000
     scale = 1 / abs(np.linalg.det(np.reshape(affine.GetMatrix(), (3, 3))))
     atlas_ml = float(np.prod(atlas.t1.GetSpacing())) / 1000 * scale
     volumes = {}
     for label in atlas.table:
+        if covered[label.value] < LEAST_COVERED:
+            continue
         expected = np.count_nonzero(atlas.label_array == label.value) * atlas_ml
-        found = np.count_nonzero(labels == label.value) * voxel_ml
+        measured = np.count_nonzero(labels == label.value) * voxel_ml
         name = atlas.names[label.value]
         if label.structure.parent in JUDGED_WHOLE:
             name = f"{label.side.capitalize()} {BY_ABBREVIATION[label.structure.parent].name}"
         before = volumes.get(name, (0.0, 0.0))
-        volumes[name] = (before[0] + found, before[1] + expected)
-    contrasts = {a: _contrast(chi_ppb, brain, labels, atlas, a) for a, _ in CONTRAST_PAIRS}
+        volumes[name] = (before[0] + measured, before[1] + expected)
+    there = {x.structure.abbreviation for x in atlas.table if covered[x.value] >= LEAST_COVERED}
+    contrasts = {
+        a: _contrast(chi_ppb, brain, labels, atlas, a) for a, _ in CONTRAST_PAIRS if a in there
+    }
     figures = {
-        "BrainCorrelation": float(correlation),
-        "FoldedShare": float(np.mean(jacobian <= 0)),
+        "BrainCorrelation": float(found.correlation),
+        "FoldedShare": float(np.mean(found.jacobian <= 0)),
+        "CoveredShare": {atlas.names[value]: share for value, share in covered.items()},
         "ContrastPpb": contrasts,
         "VolumeToAtlas": {name: found / expected for name, (found, expected) in volumes.items()},
     }
@@ -86,8 +107,18 @@ def _warnings(figures):
             f"The template is folded in {figures['FoldedShare']:.1%} of the structures; "
             "look at the outlines."
         )
+    partly = [
+        f"{name} ({share:.0%})"
+        for name, share in figures["CoveredShare"].items()
+        if share < WELL_COVERED
+    ]
+    if partly:
+        yield (
+            f"Not wholly in the map, and left out where less than {LEAST_COVERED:.0%} is: "
+            f"{', '.join(partly)}."
+        )
     for abbreviation, lowest in CONTRAST_PAIRS:
-        contrast = figures["ContrastPpb"][abbreviation]
+        contrast = figures["ContrastPpb"].get(abbreviation, lowest)
         if not contrast >= lowest:
             yield (
                 f"{abbreviation} is not brighter than the brain ({contrast:.0f} ppb); "

@@ -8,18 +8,14 @@ import SimpleITK as sitk
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.progress import Progress
 
-from .deformable import LEVELS, Channel, deform
+from .deformable import LEVELS
 from .fit import fit_labels
-from .linear import align_brains, align_scan, outlined
-from .quality import Quality, judge, judge_alignment
-from .syn import ants_module, deform_by_syn
+from .quality import LEAST_COVERED, Quality, judge, judge_alignment
+from .register import align, aligned_t1, register, to_image
+from .syn import ants_module
 from .template import Atlas, load_atlas
 
-BOX_MARGIN_MM = 14
 METHODS = ("atlas", "ants", "network")
-
-NOISE = {"map": 12.0, "t1": 4.0, "magnitude": 4.0}
-WEIGHT = {"map": 1.0, "t1": 0.7, "magnitude": 0.3}
 
 
 @dataclass(frozen=True)
@@ -77,38 +73,62 @@ def segment_deep_gray_matter(
         ants_module()
     chi_ppb, brain = _checked(chi_ppm, brain, magnitude)
     mask = to_image(brain, affine_ras)
-    progress(0.0, "aligning the brain with the template")
-    affine, correlation = align_brains(
-        to_image(outlined(chi_ppb, brain), affine_ras),
-        atlas.image(outlined(sitk.GetArrayFromImage(atlas.chi_ppb), atlas.brain)),
-        progress.part(0.0, 0.2),
-    )
-    contrasts = {"map": to_image(np.clip(chi_ppb, -100, 200), affine_ras)}
-    if magnitude is not None:
-        contrasts["magnitude"] = _leveled(to_image(magnitude, affine_ras), mask)
-    if t1 is not None:
-        progress(0.2, "aligning the T1-weighted scan with the map")
-        contrasts["t1"] = _aligned_t1(t1, contrasts, mask)
-    progress(0.25, "deforming the template")
-    box = atlas_box(atlas)
-    channels, valid = _channels(contrasts, mask, atlas, affine.GetInverse(), box)
-    part = progress.part(0.25, 0.85, "deforming the template")
-    if method == "ants":
-        field = deform_by_syn(channels, valid, part)
-    else:
-        field = deform(channels, valid, part, levels)
-    jacobian = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field))
-    nuclei = sitk.Resample(atlas.labels, field, sitk.Transform(), sitk.sitkNearestNeighbor)
-    jacobian = jacobian[sitk.GetArrayFromImage(nuclei) > 0]
-    whole = sitk.CompositeTransform(3)
-    whole.AddTransform(sitk.DisplacementFieldTransform(sitk.Image(field)))
-    whole.AddTransform(affine)
+    found = register(chi_ppb, mask, atlas, t1, magnitude, progress.part(0, 0.85), levels, method)
     progress(0.85, "fitting the labels to the map")
-    labels = fit_labels(chi_ppb, mask, whole, atlas)
+    labels = fit_labels(chi_ppb, mask, found.to_template, atlas)
     progress(0.95, "judging the result")
-    quality = judge(chi_ppb, brain, labels, atlas, affine, correlation, jacobian, mask)
+    cut = [value for value, share in found.covered.items() if share < LEAST_COVERED]
+    labels[np.isin(labels, cut)] = 0
+    quality = judge(chi_ppb, brain, labels, atlas, found, mask)
     progress(1.0)
-    return AtlasSegmentation(labels, atlas.names, quality, tuple(contrasts))
+    return AtlasSegmentation(labels, atlas.names, quality, found.inputs)
+
+
+def segment_by_template_labels(
+    chi_ppm,
+    brain,
+    affine_ras,
+    parts,
+    names,
+    t1=None,
+    magnitude=None,
+    atlas=None,
+    progress=None,
+    levels=LEVELS,
+    method="atlas",
+):
+    """Carry labels that lie in MNI space (ICBM152) to a susceptibility map.
+
+    The shipped template is registered as in :func:`segment_deep_gray_matter`, whose other
+    parameters these are; the labels follow it and are not fitted to the map.
+
+    Parameters
+    ----------
+    parts : list of (labels (K, J, I) of whole numbers, affine_ras); later ones win
+    names : {value: name}
+
+    Returns
+    -------
+    segmentation : AtlasSegmentation
+    """
+    progress, atlas = progress or Progress(), atlas or load_atlas()
+    if method == "ants":
+        ants_module()
+    chi_ppb, brain = _checked(chi_ppm, brain, magnitude)
+    mask = to_image(brain, affine_ras)
+    found = register(chi_ppb, mask, atlas, t1, magnitude, progress.part(0, 0.95), levels, method)
+    labels = np.zeros(brain.shape, np.uint16)
+    for array, own_affine in parts:
+        image = sitk.Cast(to_image(array, own_affine), sitk.sitkUInt16)
+        there = sitk.Resample(image, mask, found.to_template, sitk.sitkNearestNeighbor, 0)
+        np.copyto(labels, there := sitk.GetArrayFromImage(there), where=there > 0)
+    labels[~brain] = 0
+    if not labels.any():
+        raise InputError(
+            "Segmentation: none of the labels lies in the brain of the map; are they in MNI space?"
+        )
+    progress(1.0)
+    return AtlasSegmentation(labels, names, judge_alignment(found.correlation), found.inputs)
 
 
 def segment_automatically(
@@ -139,12 +159,8 @@ def segment_by_network(chi_ppm, brain, affine_ras, t1, weights=None, atlas=None,
     chi_ppb, brain = _checked(chi_ppm, brain, None)
     mask = to_image(brain, affine_ras)
     progress(0.0, "aligning the brain with the template")
-    affine, correlation = align_brains(
-        to_image(outlined(chi_ppb, brain), affine_ras),
-        atlas.image(outlined(sitk.GetArrayFromImage(atlas.chi_ppb), atlas.brain)),
-        progress.part(0.0, 0.2),
-    )
-    aligned = _aligned_t1(t1, {"map": to_image(chi_ppb, affine_ras)}, mask)
+    affine, correlation = align(chi_ppb, mask, atlas, progress.part(0.0, 0.2))
+    aligned = aligned_t1(t1, {"map": to_image(chi_ppb, affine_ras)}, mask)
     progress(0.25, "running the network")
     labels, names = network_labels(aligned, affine, mask, net, progress.part(0.25, 0.98))
     labels[~brain] = 0
@@ -169,64 +185,3 @@ def _checked(chi_ppm, brain, magnitude):
     if count := np.count_nonzero(~np.isfinite(chi[brain])):
         raise InputError(f"Susceptibility: {count} NaN or infinite voxels inside the brain")
     return 1000 * np.where(brain, chi, 0).astype(np.float32), brain
-
-
-def to_image(array, affine_ras):
-    """SimpleITK image of an array (K, J, I)."""
-    array = np.asarray(array)
-    kind = np.uint8 if array.dtype == bool else np.float32
-    image = sitk.GetImageFromArray(np.ascontiguousarray(array, kind))
-    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(affine_ras, float)
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(lps[:3, 3].tolist())
-    return image
-
-
-def _leveled(image, brain):
-    """Intensities with the median of the brain at 75, as the T1 template; nothing outside."""
-    array, inside = sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(brain) > 0
-    middle = np.median(array[inside])
-    if not middle > 0:
-        raise InputError("Magnitude or T1-weighted scan: it is zero or negative inside the brain")
-    out = sitk.GetImageFromArray(
-        (np.clip(array * (75 / middle), 0, 300) * inside).astype(np.float32)
-    )
-    out.CopyInformation(image)
-    return out
-
-
-def _aligned_t1(t1, contrasts, brain):
-    scan = to_image(*t1)
-    reference = contrasts.get("magnitude", contrasts["map"])
-    rigid = align_scan(scan, reference, brain)
-    return _leveled(
-        sitk.Resample(scan, brain, rigid, sitk.sitkLinear, 0.0, sitk.sitkFloat32), brain
-    )
-
-
-def atlas_box(atlas):
-    """An empty image over the labels of the atlas with a margin, 1 mm voxels."""
-    index = np.argwhere(atlas.label_array > 0)
-    margin = np.rint(BOX_MARGIN_MM / np.array(atlas.t1.GetSpacing()[::-1])).astype(int)
-    low = np.maximum(index.min(0) - margin, 0)
-    high = np.minimum(index.max(0) + 1 + margin, atlas.label_array.shape)
-    size, start = (high - low)[::-1].tolist(), low[::-1].tolist()
-    return sitk.RegionOfInterest(atlas.t1, size, start) * 0
-
-
-def _channels(contrasts, mask, atlas, to_subject, box):
-    """Contrasts on the grid of the box in atlas space, and where they say something."""
-    templates = {"map": atlas.chi_ppb, "t1": atlas.t1, "magnitude": atlas.t1}
-    channels = [
-        Channel(
-            sitk.Resample(image, box, to_subject, sitk.sitkLinear, 0.0, sitk.sitkFloat32),
-            templates[name],
-            WEIGHT[name],
-            NOISE[name],
-        )
-        for name, image in contrasts.items()
-    ]
-    valid = sitk.Resample(sitk.Cast(mask, sitk.sitkFloat32), box, to_subject, sitk.sitkLinear, 0.0)
-    return channels, valid

@@ -10,7 +10,7 @@ from QSMReconLib.progress import Progress
 
 from ..atlas.deformable import LEVELS, Channel, deform
 from ..atlas.linear import align_brains, align_scan, outlined
-from ..atlas.segment import NOISE, WEIGHT, atlas_box, to_image
+from ..atlas.register import NOISE, WEIGHT, atlas_box, to_image
 from ..atlas.template import load_atlas
 
 LOWEST_CORRELATION = 0.5

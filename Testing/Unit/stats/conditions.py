@@ -138,7 +138,6 @@ def bias(given, strength):
 def whole_head_t1(given, offset_mm=(0, 0, 0), degrees=0.0, voxel_mm=(1.0, 1.0, 1.0)):
     """The T1-weighted scan with skull, scalp and neck on its own grid, moved by the patient."""
     array, affine = given.t1
-    k, j, i = np.indices(array.shape)
     brain = ndimage.binary_fill_holes(ndimage.binary_opening(array > 150, iterations=1))
     depth = ndimage.distance_transform_edt(~brain, given.voxel_mm)
     head = (depth < 16) | _neck(brain, given.voxel_mm)
@@ -154,7 +153,11 @@ def whole_head_t1(given, offset_mm=(0, 0, 0), degrees=0.0, voxel_mm=(1.0, 1.0, 1
     own[:3, :3] = affine[:3, :3] / given.voxel_mm[::-1] * size[::-1]
     back = np.linalg.inv(affine) @ own
     seen = ndimage.affine_transform(
-        np.abs(whole).astype(np.float32), back[:3, :3][::-1, ::-1], back[:3, 3][::-1], shape, order=1
+        np.abs(whole).astype(np.float32),
+        back[:3, :3][::-1, ::-1],
+        back[:3, 3][::-1],
+        shape,
+        order=1,
     )
     middle = own @ (*(np.array(shape[::-1]) / 2), 1)
     turn = rotation_about_x(degrees)
@@ -213,9 +216,7 @@ def _conditions():
         "magnitude, strong bias": made(lambda c: bias(c, 0.8), magnitude=True),
         "T1 whole head": made(lambda c: whole_head_t1(c, voxel_mm=(1.0, 1.2, 1.2)), t1=True),
         "T1 whole head, moved": made(lambda c: whole_head_t1(c, **moved), t1=True),
-        "T1 whole head, moved, slab": made(
-            lambda c: slab(whole_head_t1(c, **moved), 70), t1=True
-        ),
+        "T1 whole head, moved, slab": made(lambda c: slab(whole_head_t1(c, **moved), 70), t1=True),
         "child, T1": made(t1=True, **CHILD),
     }
 

@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from QSMReconLib.errors import InputError
-from QSMStatsLib.atlas.segment import atlas_box
+from QSMStatsLib.atlas.register import atlas_box
 from QSMStatsLib.atlas.template import load_atlas
 from QSMStatsLib.voxelwise.normalise import affine_of, normalise, template_on_grid
 
