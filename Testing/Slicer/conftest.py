@@ -9,6 +9,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Testing" / "Simulator"))
 LONGEST_S = 120
+DEVELOPER_WORDS = (
+    "node", "array", "numpy", "MRML", "algorithm id", "None", "True", "False", "null", "thread",
+    "kji", "float32", "dict", "Exception", "Traceback", "TODO",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +51,12 @@ def _simulator(_slicer):
 def app(_simulator, slicer):
     """The simulated application with an empty scene; both modules are loaded."""
     return slicer.app
+
+
+@pytest.fixture
+def developer_words():
+    """Words that no panel shows."""
+    return DEVELOPER_WORDS
 
 
 class Panel:

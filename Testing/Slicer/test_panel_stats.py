@@ -1,5 +1,7 @@
 """The panel of QSMStats: a map and a segmentation give a table, in words if not."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -233,6 +235,95 @@ def test_automatic_segmentation_becomes_a_node_to_edit(stats, slicer, monkeypatc
     assert "Something is doubtful" in stats.ui.qualityLabel.text
     assert stats.ui.segmentationSelector.currentNode().GetName() == "chi deep gray matter"
     assert stats.ui.sourceComboBox.currentIndex == 0
+
+
+def test_a_segmentation_in_mni_space_is_carried_to_the_map(stats, slicer, monkeypatch):
+    from QSMStatsLib.atlas import segment
+    from QSMStatsLib.atlas.quality import Quality
+
+    chi, segmentation = scene_with_map_and_segments(slicer)
+    values = slicer.util.arrayFromVolume(chi).copy()
+    values[:, :, -2:] = 0
+    slicer.util.updateVolumeFromArray(chi, values)
+    seen = {}
+
+    def carry(chi, brain, affine, parts, names, t1, magnitude, progress=None, method=""):
+        seen.update(parts=parts, names=names, method=method)
+        labels = np.zeros(values.shape, np.uint16)
+        labels[2:6, 2:6, 2:6] = 2
+        return segment.AtlasSegmentation(labels, names, Quality(True, (), {}), ("map",))
+
+    monkeypatch.setattr(segment, "segment_by_template_labels", carry)
+    stats.ui.mapSelector.setCurrentNode(chi)
+    stats.ui.sourceComboBox.setCurrentIndex(4)
+    assert not stats.ui.measureButton.enabled
+    stats.ui.segmentationSelector.setCurrentNode(segmentation)
+    assert not stats.ui.t1Selector.isHidden()
+    stats.ui.measureButton.click()
+    assert stats.errors == []
+    assert seen["names"] == {1: "Left caudate", 2: "Right caudate"}
+    assert [int(array.max()) for array, _affine in seen["parts"]] == [1, 2]
+    assert ("Caudate nucleus", "right") in texts(stats)
+    assert ("Caudate nucleus", "left") not in texts(stats)
+    assert stats.ui.segmentationSelector.currentNode().GetName() == "chi nuclei"
+
+
+@pytest.mark.parametrize("width", [400, 480, 700])
+def test_no_text_is_clipped_at_any_width(stats, slicer, width):
+    import screenshots
+
+    stats.ui.controlsSelector.setCurrentNode(controls_node(slicer))
+    stats.ui.ageSpinBox.value = 50
+    stats.ui.sexComboBox.setCurrentIndex(1)
+    measured(stats, slicer)
+    ui = stats.ui
+    ui.ironCheckBox.checked = ui.highIronCheckBox.checked = True
+    ui.qualityLabel.text = 12 * "To be checked, at length. "
+    ui.qualityLabel.visible = True
+    stats.panel._say(20 * "a long message ")
+    buttons = [
+        b
+        for n in ("inputs", "measures", "person", "results")
+        if (b := getattr(ui, f"{n}CollapsibleButton"))
+    ]
+    closed = [b for b in (*buttons, ui.columnsGroupBox) if b.collapsed]
+    for button in closed:
+        button.collapsed = False
+    try:
+        for source in range(5):
+            ui.sourceComboBox.setCurrentIndex(source)
+            found = screenshots.grab(slicer, stats.parent, width)
+            assert found[0] == width
+            assert screenshots.clipped_texts(stats.parent) == []
+        names = [ui.resultTable.columnWidth(0)]
+        assert names[0] <= width / 2
+    finally:
+        ui.sourceComboBox.setCurrentIndex(0)
+        for button in closed:
+            button.collapsed = True
+        stats.parent.hide()
+
+
+def test_the_panel_speaks_to_radiologists_and_explains_every_control(
+    stats, slicer, developer_words
+):
+    texts = []
+    for widget in slicer.util.findChildren(stats.parent):
+        for name in ("text", "title", "toolTip", "placeholderText", "specialValueText"):
+            if isinstance(value := getattr(widget, name, None), str):
+                texts.append(value)
+    text = "\n".join(texts)
+    assert len(text) > 1000
+    for word in developer_words:
+        assert not re.search(rf"\b{word}\b", text), word
+    kinds = ("QPushButton", "QComboBox", "QDoubleSpinBox", "QCheckBox", "QLineEdit")
+    missing = [
+        w.objectName
+        for kind in kinds
+        for w in slicer.util.findChildren(stats.parent, className=kind)
+        if not w.toolTip and w.objectName not in ("qt_spinbox_lineedit", "")
+    ]
+    assert missing == []
 
 
 def test_cancelling_the_segmentation_changes_nothing(stats, slicer, monkeypatch):

@@ -8,6 +8,13 @@ import SimpleITK as sitk
 PEDESTAL_PPB = 120.0
 """Added to the susceptibility inside the brain, so that its outline takes part in the alignment."""
 
+TRIED = 4
+"""Starting positions that are followed to their optimum."""
+
+LEAST_EXTENT_MM = 30.0
+END_MM, END_SHARE = 3.0, 0.2
+"""A brain is cut where its last few mm are, on average, this part of its largest slice."""
+
 
 def outlined(chi_ppb, brain):
     """Contrast and outline in one array: zero outside the brain, pedestal + chi inside."""
@@ -30,19 +37,24 @@ def align_brains(fixed, moving, progress):
     transform : sitk.AffineTransform
     correlation : float, of the aligned images (0..1)
     """
+    fixed, cut = _without_missing(fixed)
     coarse, fine = (
         (_reduced(fixed, 8), _reduced(moving, 8)),
         (_reduced(fixed, 4), _reduced(moving, 4)),
     )
-    starts = list(_starts(*coarse))
+    starts = list(_starts(*coarse, cut))
     values = []
     for n, start in enumerate(starts):
-        progress(0.5 * n / len(starts))
+        progress(0.4 * n / len(starts))
         values.append(_registration(start).MetricEvaluate(*coarse))
-    transform = starts[int(np.argmin(values))]
-    for images, iterations in ((coarse, 60), (fine, 60)):
-        _optimise(transform, images, iterations)
-        progress(0.6)
+    tried = [starts[n] for n in np.argsort(values)[:TRIED]]
+    reached = []
+    for n, start in enumerate(tried):
+        progress(0.4 + 0.2 * n / TRIED)
+        reached.append(_optimise(start, coarse, 60))
+    transform = tried[int(np.argmin(reached))]
+    _optimise(transform, fine, 60)
+    progress(0.8)
     affine = sitk.AffineTransform(3)
     affine.SetCenter(transform.GetCenter())
     affine.SetMatrix(transform.GetMatrix())
@@ -52,29 +64,48 @@ def align_brains(fixed, moving, progress):
     return affine, correlation
 
 
-def _starts(fixed, moving):
+def _without_missing(image):
+    """``(image, directions)``: cropped where the brain ends in a plane, as a slab does.
+
+    Empty slices behind such an end say nothing about the head; the directions (world) are those in
+    which it is cut. A whole brain is round: its last few mm are small.
+    """
+    inside = sitk.GetArrayFromImage(image) > PEDESTAL_PPB / 4
+    low, size, cut = [0, 0, 0], list(image.GetSize()), []
+    for axis, spacing in enumerate(image.GetSpacing()):
+        area = inside.sum(axis=tuple(a for a in range(3) if a != 2 - axis))
+        there = np.flatnonzero(area)
+        depth = min(max(1, round(END_MM / spacing)), len(there))
+        ends = [area[there[:depth]].mean(), area[there[-depth:]].mean()]
+        thick = len(there) * spacing > LEAST_EXTENT_MM
+        first, last = (thick and end > END_SHARE * area.max() for end in ends)
+        low[axis] = int(there[0]) if first else 0
+        size[axis] = (int(there[-1]) + 1 if last else size[axis]) - low[axis]
+        if first or last:
+            cut.append(np.reshape(image.GetDirection(), (3, 3))[:, axis])
+    return sitk.RegionOfInterest(image, size, low), cut
+
+
+def _starts(fixed, moving, cut):
     """Similarity transforms around centroid on centroid, with turned heads.
 
-    A brain that is cut by the edge of the image (a slab) keeps its size and is also tried at other
-    heights: its centroid and volume are not those of a whole brain.
+    A brain of which a part is missing keeps its size and is also tried at other places along the
+    directions ``cut``: its centroid and volume are not those of a whole brain.
     """
     inside, template = (sitk.GetArrayFromImage(i) > PEDESTAL_PPB / 4 for i in (fixed, moving))
     from_, to = _centroid(inside, fixed), _centroid(template, moving)
-    cut = any(
-        np.mean(face) > 0.1 for axis in range(3) for face in (inside.take(i, axis) for i in (0, -1))
-    )
     ratio = inside.sum() * np.prod(fixed.GetSpacing())
     ratio /= template.sum() * np.prod(moving.GetSpacing())
     size = 1.0 if cut else ratio ** (1 / 3)
-    heights = (-40, -20, 0, 20, 40) if cut else (0,)
+    shifts = [np.zeros(3), *(mm * along for along in cut for mm in (-40, -20, 20, 40))]
     turns = product((-20, 0, 20), (0,) if cut else (-15, 0, 15), (-15, 0, 15))
-    for turn, height in product(turns, heights):
+    for turn, shift in product(turns, shifts):
         rotation = sitk.Euler3DTransform()
         rotation.SetRotation(*np.radians(turn))
         transform = sitk.Similarity3DTransform()
         transform.SetCenter(from_.tolist())
         transform.SetMatrix((np.array(rotation.GetMatrix()) / size).tolist())
-        transform.SetTranslation((to - from_ + (0, 0, height)).tolist())
+        transform.SetTranslation((to - from_ + shift).tolist())
         yield transform
 
 

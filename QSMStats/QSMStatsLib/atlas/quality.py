@@ -21,7 +21,7 @@ JUDGED_WHOLE = ("SN",)
 FOLDED_SHARE = 0.01
 LEAST_COVERED = 0.5
 """Share of a structure that must lie in the map; below it, the structure is left out."""
-WELL_COVERED = 0.9
+WELL_COVERED = 0.8
 
 
 @dataclass(frozen=True)

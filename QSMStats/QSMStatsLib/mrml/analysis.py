@@ -8,22 +8,18 @@ import slicer
 
 from QSMReconLib.errors import InputError
 from QSMReconLib.mrml import worker
-from QSMReconLib.mrml.parameters import IMAGES
-from QSMReconLib.mrml.volumes import affine_ras, check_volume
+from QSMReconLib.mrml.volumes import affine_ras
 
 from ..measures import Settings
 from ..normative import check_controls, standings
-from ..resample import shares_on_grid
 from ..segmenttable import segment_table, valid_region
 from ..tables import SegmentTable
-from ..volumes import check_plausible
-from .segments import segmentation_node, segments_from_node, whole_mask
+from .grids import array_on_grid, map_of, mask_on_grid
+from .segments import labelmaps_of, segmentation_node, segments_from_node
 from .tables import rows_of, table_node
 
 QUALITY = "QSM.Quality"
 """Attribute of an automatic segmentation with what speaks against it."""
-
-SAME_MM = 0.1
 
 
 @dataclass(frozen=True)
@@ -57,6 +53,7 @@ def segment(
     brain=None,
     t1=None,
     magnitude=None,
+    mni=None,
     weights=None,
     node=None,
     on_progress=None,
@@ -71,6 +68,8 @@ def segment(
     brain : labelmap or segmentation node, optional; the map without its zeros by default
     t1 : vtkMRMLScalarVolumeNode on any grid, optional; the network needs it
     magnitude : vtkMRMLScalarVolumeNode on the grid of the map, optional
+    mni : vtkMRMLSegmentationNode in MNI space (ICBM152), optional; carried to the map instead of
+        the shipped labels
     weights : file of the network; downloaded without it
     node : vtkMRMLSegmentationNode to fill, optional
     on_progress : callable(fraction, text), called in the main thread
@@ -81,22 +80,26 @@ def segment(
     segmentation : vtkMRMLSegmentationNode
     quality : Quality
     """
-    from ..atlas.segment import segment_automatically
+    from ..atlas.segment import segment_automatically, segment_by_template_labels
 
-    array, affine = _map(chi)
+    array, affine = map_of(chi)
     brain, _ = valid_region(array, mask_on_grid(brain, chi, "Brain mask"))
     if brain.all():
         raise InputError(f"Map '{chi.GetName()}' has no background of zeros; give a brain mask")
     scan = None if t1 is None else (np.array(slicer.util.arrayFromVolume(t1)), affine_ras(t1))
     beside = array_on_grid(magnitude, chi, "Magnitude")
+    parts = None if mni is None else labelmaps_of(mni)
 
     def work(progress):
-        return segment_automatically(
-            method, array, brain, affine, scan, beside, weights, progress=progress
-        )
+        head = array, brain, affine
+        if parts is not None:
+            return segment_by_template_labels(
+                *head, *parts, scan, beside, progress=progress, method=method
+            )
+        return segment_automatically(method, *head, scan, beside, weights, progress=progress)
 
     found = worker.run(work, on_progress, cancel)
-    name = f"{chi.GetName()} deep gray matter"
+    name = f"{chi.GetName()} {'deep gray matter' if mni is None else mni.GetName()}"
     made = segmentation_node(found.labels, found.names, chi, node, name)
     made.SetAttribute(QUALITY, "\n".join(found.quality.warnings))
     return made, found.quality
@@ -133,7 +136,7 @@ def measure(
     -------
     analysis : Analysis
     """
-    array, _ = _map(chi)
+    array, _ = map_of(chi)
     segments = segments_from_node(segmentation, chi)
     facts = {"Segmentation": segmentation.GetName(), "Map": chi.GetName()}
     table = segment_table(
@@ -167,7 +170,7 @@ def report(analysis, title=None):
 
     told = analysis.segmentation.GetAttribute(QUALITY)
     quality = None if told is None else Quality(not told, tuple(told.splitlines()), {})
-    array, affine = _map(analysis.chi)
+    array, affine = map_of(analysis.chi)
     return report_page(
         title or f"Deep gray matter of {analysis.chi.GetName()}",
         analysis.table,
@@ -188,7 +191,7 @@ def export(analysis, folder, label):
     from ..volumes import Volume, labels_bytes
 
     names = Names.of_participant(folder, label)
-    array, affine = _map(analysis.chi)
+    array, affine = map_of(analysis.chi)
     labels, titles = labels_of(analysis.segments, array.shape)
     contents = table_texts(analysis.table, names.table, analysis.standings, names.norm)
     volume = Volume(array, affine, Path(analysis.chi.GetName()), {})
@@ -198,53 +201,3 @@ def export(analysis, folder, label):
         raise InputError(f"Export: {taken[0]} exists already; choose another folder or label")
     write_files(contents | names.description())
     return sorted(contents)
-
-
-def mask_on_grid(node, chi, label):
-    """Bool (K, J, I) of a labelmap or segmentation node on the grid of the map; None for None."""
-    if node is None:
-        return None
-    if node.IsA("vtkMRMLSegmentationNode"):
-        return whole_mask(node, chi)
-    array = np.array(slicer.util.arrayFromVolume(node)) != 0
-    if _same_grid(node, chi):
-        return array
-    if not array.any():
-        raise InputError(f"{label}: '{node.GetName()}' is empty")
-    shape, affine = slicer.util.arrayFromVolume(chi).shape, affine_ras(chi)
-    box, share = shares_on_grid(array.astype(np.uint8), affine_ras(node), [1], shape, affine)[1]
-    out = np.zeros(shape, bool)
-    out[box] = share >= 0.5
-    return out
-
-
-def array_on_grid(node, chi, label):
-    """Array of a volume node that must be on the grid of the map; None for None."""
-    if node is None:
-        return None
-    if not _same_grid(node, chi):
-        raise InputError(
-            f"{label}: '{node.GetName()}' is on another grid than the map '{chi.GetName()}'; "
-            "resample it to the map's grid"
-        )
-    return np.array(slicer.util.arrayFromVolume(node))
-
-
-def _same_grid(node, chi):
-    shape = node.GetImageData().GetDimensions()
-    if shape != chi.GetImageData().GetDimensions():
-        return False
-    far = np.array([[*(i * (n - 1) for i, n in zip(c, shape, strict=True)), 1] for c in _CORNERS])
-    difference = (affine_ras(node) - affine_ras(chi)) @ far.T
-    return np.abs(difference).max() < SAME_MM
-
-
-_CORNERS = tuple(np.ndindex(2, 2, 2))
-
-
-def _map(chi):
-    """``(array in ppm, affine)`` of a map, or an error in words."""
-    check_volume(chi, IMAGES["chi_referenced"])
-    array = np.array(slicer.util.arrayFromVolume(chi))
-    check_plausible(array, "ppm", f"Map '{chi.GetName()}'", "divide it by 1000")
-    return array, affine_ras(chi)

@@ -56,13 +56,13 @@ class Panel:
         for widget in (ui.t1Label, ui.t1Selector):
             widget.visible = method is not None
         for widget in (ui.magnitudeLabel, ui.magnitudeSelector):
-            widget.visible = method in ("atlas", "ants")
+            widget.visible = method in ("atlas", "ants", "mni")
         for widget in (ui.segmentationLabel, ui.segmentationSelector):
-            widget.visible = method is None
+            widget.visible = method in (None, "mni")
         for widget in (ui.ironOffsetLabel, ui.ironOffsetSpinBox, ui.ironLabel):
             widget.visible = p.iron
         ui.highIronSpinBox.enabled, ui.ironSlopeSpinBox.enabled = p.highIron, p.iron
-        needed = p.segmentation if method is None else p.t1 if method == "network" else p.chi
+        needed = {None: p.segmentation, "mni": p.segmentation, "network": p.t1}.get(method, p.chi)
         ui.measureButton.enabled = None not in (p.chi, needed) and not self.running
         ui.cancelButton.enabled = self.running
         ui.progressBar.visible = self.running
@@ -103,7 +103,8 @@ class Panel:
         try:
             node, _quality = analysis.segment(
                 p.chi,
-                method,
+                "atlas" if method == "mni" else method,
+                mni=p.segmentation if method == "mni" else None,
                 brain=p.brain,
                 t1=p.t1,
                 magnitude=p.magnitude if method != "network" else None,

@@ -17,6 +17,7 @@ SOURCES = {
     "Automatic: atlas": "atlas",
     "Automatic: atlas, by ANTs": "ants",
     "Automatic: network on T1": "network",
+    "Segmentation in MNI space": "mni",
 }
 """Where the structures come from, and the method that makes them."""
 

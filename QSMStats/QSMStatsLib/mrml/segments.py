@@ -76,6 +76,28 @@ def segments_from_node(segmentation_node, volume_node, segment_ids=None):
     return complete(segments)
 
 
+def labelmaps_of(segmentation_node):
+    """``([(array (K, J, I), affine_ras), ...], {value: name})``: a value for each segment.
+
+    Raises
+    ------
+    InputError
+        The segmentation is empty.
+    """
+    if not segmentation_node.GetSegmentation().ContainsRepresentation(LABELMAP):
+        segmentation_node.CreateBinaryLabelmapRepresentation()
+    segmentation = segmentation_node.GetSegmentation()
+    parts, names = [], {}
+    for value, segment_id in enumerate(segmentation.GetSegmentIDs(), 1):
+        array, affine = _labelmap(segmentation_node, segment_id)
+        if array is not None and array.any():
+            parts.append((value * array.astype(np.uint16), affine))
+            names[value] = segmentation.GetSegment(segment_id).GetName()
+    if not parts:
+        raise InputError(f"Segmentation '{segmentation_node.GetName()}' is empty")
+    return parts, names
+
+
 def whole_mask(segmentation_node, volume_node):
     """Bool (K, J, I): where any segment covers half of a voxel of a volume or more."""
     shape = volume_node.GetImageData().GetDimensions()[::-1]

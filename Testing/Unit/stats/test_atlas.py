@@ -10,10 +10,12 @@ from QSMReconLib.progress import Progress
 from QSMStatsLib.atlas.deformable import Channel, deform
 from QSMStatsLib.atlas.fit import without_islands
 from QSMStatsLib.atlas.linear import align_brains, align_scan, outlined
-from QSMStatsLib.atlas.quality import judge
+from QSMStatsLib.atlas.quality import judge, judge_alignment
 from QSMStatsLib.atlas.refine import refine
-from QSMStatsLib.atlas.segment import segment_deep_gray_matter, to_image
+from QSMStatsLib.atlas.register import Registered, to_image
+from QSMStatsLib.atlas.segment import segment_by_template_labels, segment_deep_gray_matter
 from QSMStatsLib.atlas.template import EXPECTED_PPB, FOLDER, load_atlas
+from QSMStatsLib.voxelwise.normalise import affine_of
 
 ATLAS = load_atlas()
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
@@ -91,6 +93,33 @@ def test_a_turned_scaled_and_shifted_head_is_found():
         there = affine_ras @ (*point, 1)
         found = to_lps @ transform.TransformPoint((to_lps @ there[:3]).tolist())
         assert np.linalg.norm(found - point) < 2
+
+
+@pytest.mark.parametrize(("axis", "low", "high"), [(0, 0.35, 0), (0, 0, 0.35), (1, 0.3, 0)])
+def test_a_head_with_a_missing_part_is_found(axis, low, high):
+    affine_ras = turn(8, 0.95, (4, -6, 8))
+    chi, brain, affine, _, _ = moved_template(affine_ras, 3.0)
+    first, last = (f(np.argwhere(brain)[:, axis]) for f in (np.min, np.max))
+    n = np.arange(brain.shape[axis])
+    kept = (n >= first + low * (last - first)) & (n <= last - high * (last - first))
+    brain = brain & np.expand_dims(kept, [a for a in range(3) if a != axis])
+    fixed = to_image(outlined(1000 * chi, brain), affine)
+    moving = ATLAS.image(outlined(sitk.GetArrayFromImage(ATLAS.chi_ppb), ATLAS.brain))
+    transform, correlation = align_brains(fixed, moving, Progress())
+    assert correlation > 0.9
+    to_lps = np.diag([-1.0, -1.0, 1.0])
+    for point in ((0, 0, 0), (25, 10, 5), (-20, -10, -5)):
+        there = affine_ras @ (*point, 1)
+        found = to_lps @ transform.TransformPoint((to_lps @ there[:3]).tolist())
+        assert np.linalg.norm(found - point) < 3
+
+
+def test_a_head_on_its_head_is_not_taken_for_a_fit():
+    chi, brain, affine, _, _ = moved_template(np.diag([1.0, -1.0, -1.0, 1.0]), 3.0)
+    moving = ATLAS.image(outlined(sitk.GetArrayFromImage(ATLAS.chi_ppb), ATLAS.brain))
+    fixed = to_image(outlined(1000 * chi, brain), affine)
+    _, correlation = align_brains(fixed, moving, Progress())
+    assert not judge_alignment(correlation).passed
 
 
 def test_a_shifted_scan_of_the_same_head_is_aligned():
@@ -181,27 +210,74 @@ def test_a_moved_template_gets_its_own_labels_back(easy):
     assert found.inputs == ("map",)
 
 
-def test_a_map_with_the_wrong_sign_fails_and_says_so(easy):
-    chi, brain, affine, labels, found = easy
-    image = to_image(brain, affine)
+def judged(chi, brain, affine, labels, correlation=0.96, jacobian=1.0, covered=()):
+    """The judgement of labels where the template lies as it is."""
+    everything = {x.value: 1.0 for x in ATLAS.table} | dict(covered)
     transform = sitk.AffineTransform(3)
-    quality = judge(-1000 * chi, brain, labels, ATLAS, transform, 0.96, np.ones(3), image)
+    found = Registered(
+        transform, transform, correlation, np.full(3, jacobian), everything, ("map",)
+    )
+    return judge(1000 * chi, brain, labels, ATLAS, found, to_image(brain, affine))
+
+
+def test_a_map_with_the_wrong_sign_fails_and_says_so(easy):
+    chi, brain, affine, labels, _ = easy
+    quality = judged(-chi, brain, affine, labels)
     assert not quality.passed
     assert any("wrong sign" in w for w in quality.warnings)
-    lost = judge(1000 * chi, brain, labels * 0, ATLAS, transform, 0.5, np.zeros(3), image)
+
+
+def test_a_lost_folded_or_empty_segmentation_says_so(easy):
+    chi, brain, affine, labels, _ = easy
+    lost = judged(chi, brain, affine, labels * 0, 0.5, 0.0)
     assert any("fits the template badly" in w for w in lost.warnings)
     assert any("folded" in w for w in lost.warnings)
     assert any("0.00 of the volume" in w for w in lost.warnings)
     assert "Left Substantia nigra" in lost.figures["VolumeToAtlas"]
+
+
+def test_volumes_of_parts_that_look_alike_are_judged_together(easy):
+    chi, brain, affine, labels, _ = easy
     one = np.where(np.isin(labels, (31, 33)), 33, labels)  # all of it given to one part
-    split = judge(1000 * chi, brain, one, ATLAS, transform, 0.96, np.ones(3), image)
-    assert split.figures["VolumeToAtlas"] == found_volumes(chi, brain, labels, transform, image)
-    assert found.quality.passed
+    volumes = [judged(chi, brain, affine, x).figures["VolumeToAtlas"] for x in (labels, one)]
+    assert volumes[0] == volumes[1]
 
 
-def found_volumes(chi, brain, labels, transform, image):
-    quality = judge(1000 * chi, brain, labels, ATLAS, transform, 0.96, np.ones(3), image)
-    return quality.figures["VolumeToAtlas"]
+def test_what_the_map_does_not_cover_is_left_out_and_said(easy):
+    chi, brain, affine, labels, _ = easy
+    dentate = {x.value: 0.2 for x in ATLAS.table if x.structure.abbreviation == "DN"}
+    quality = judged(
+        chi, brain, affine, np.where(np.isin(labels, [*dentate]), 0, labels), covered=dentate
+    )
+    assert not quality.passed
+    assert sum("dentate" in w.lower() for w in quality.warnings) == 1
+    assert "(20%)" in " ".join(quality.warnings)
+    k = np.arange(brain.shape[0])[:, None, None]
+    top = np.argwhere(np.isin(labels, [*dentate]))[:, 0].max()
+    cut = brain & (k > top)
+    part = segment_deep_gray_matter(chi * cut, cut, affine, levels=((4, 15),))
+    assert not np.isin(part.labels, [*dentate]).any()
+    assert any("Left Dentate nucleus (0%)" in w for w in part.quality.warnings)
+    value = next(x.value for x in ATLAS.table if x.structure.abbreviation == "PU")
+    assert dice(labels == value, part.labels == value) > 0.6
+
+
+def test_labels_in_template_space_come_to_lie_where_those_of_the_atlas_do(easy):
+    chi, brain, affine, labels, _ = easy
+    own = ATLAS.label_array
+    shifted = np.zeros(own.shape, np.uint16)
+    shifted[own == 3], shifted[own == 4] = 300, 7
+    parts = [(shifted, affine_of(ATLAS.labels))]
+    found = segment_by_template_labels(
+        chi, brain, affine, parts, {300: "a", 7: "b"}, levels=((4, 15),)
+    )
+    assert dice(found.labels == 300, labels == 3) > 0.7
+    assert dice(found.labels == 7, labels == 4) > 0.7
+    assert set(np.unique(found.labels)) == {0, 7, 300}
+    far = affine_of(ATLAS.labels)
+    far[2, 3] += 400
+    with pytest.raises(InputError, match="are they in MNI space"):
+        segment_by_template_labels(chi, brain, affine, [(shifted, far)], {}, levels=((4, 1),))
 
 
 def test_cancelling_stops_within_the_work():

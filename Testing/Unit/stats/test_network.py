@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from QSMReconLib.progress import Progress
 from QSMStatsLib.atlas import network
 from QSMStatsLib.atlas.template import load_atlas
+from QSMStatsLib.labels import labels_for
 
 MODEL = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "models"
 MODEL = MODEL / "model30chan18cls"
@@ -50,3 +51,33 @@ def test_the_box_runs_left_down_forward_and_sides_are_named_right():
         assert x_lps * sign > 20
     assert names[9] == "Left Putamen"
     assert names[109] == "Right Putamen"
+
+
+AGREEMENT = {
+    "allen": {"TH": 0.86, "CN": 0.81, "PU": 0.84, "GP": 0.67, "HIP": 0.74, "AMY": 0.76},
+    "bigbrain": {"TH": 0.83, "CN": 0.83, "PU": 0.87, "GP": 0.80, "HIP": 0.78, "AMY": 0.79},
+}
+"""Least Dice, two hundredths below what the page of the atlas says."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MODEL.is_dir(), reason="the shared folder with the network is missing")
+def test_agrees_with_independent_labellings_of_the_template():
+    from Unit.stats.heads import ALLEN, ATLASES, BIGBRAIN, SHARED
+
+    template = load_atlas().t1
+    layers = network.load_weights(MODEL / "model.bin")
+    labels, names = network.network_labels(template, sitk.AffineTransform(3), template, layers)
+    ours = {}
+    for label in labels_for(np.unique(labels[labels > 0]), names):
+        ours.setdefault(label.structure.abbreviation, []).append(label.value)
+    for atlas, groups in (("allen", ALLEN), ("bigbrain", BIGBRAIN)):
+        theirs = sitk.ReadImage(str(SHARED / ATLASES[atlas]))
+        theirs = sitk.Resample(theirs, template, sitk.Transform(), sitk.sitkNearestNeighbor)
+        theirs = sitk.GetArrayFromImage(theirs)
+        values = groups | {"GP": groups["GPe"] + groups["GPi"]}
+        values["TH"] = groups["TH"] + groups.get("Pul", ())
+        for structure, least in AGREEMENT[atlas].items():
+            a, b = np.isin(labels, ours[structure]), np.isin(theirs, values[structure])
+            dice = 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
+            assert dice > least, (atlas, structure, dice)

@@ -247,6 +247,40 @@ def test_auto_hands_over_the_scans_and_writes_labels_that_can_be_used_again(case
     )
 
 
+def test_labels_in_mni_space_are_registered_and_written_on_the_grid_of_the_map(case, monkeypatch):
+    from QSMStatsLib.atlas import segment
+    from QSMStatsLib.atlas.quality import Quality
+
+    folder, chi, labels = case
+    mni = np.zeros((9, 9, 9), np.int16)
+    mni[1], mni[2, :, 4:], mni[2, :, :4], mni[5] = 11, 51, 12, 777
+    save(mni, folder / "mni.nii.gz", origin=(-4.0, -4.0, -4.0))
+    seen = {}
+
+    def stand_in(chi_ppm, brain, affine_ras, parts, names, t1, magnitude, **options):
+        seen.update(parts=parts, names=names, **options)
+        there = np.where(labels == 1, 12, np.where(labels == 2, 51, 0)).astype(np.uint16)
+        return segment.AtlasSegmentation(there, names, Quality(True, (), {}), ("map",))
+
+    monkeypatch.setattr(segment, "segment_by_template_labels", stand_in)
+    given = [str(folder / "sub-1_Chimap.nii.gz"), "--segmentation", str(folder / "mni.nii.gz")]
+    given += ["--mni", "--label-table", "freesurfer", "--mask", str(folder / "mask.nii.gz")]
+    assert main([*given, "--out", str(folder / "derivatives")]) == 0
+    np.testing.assert_array_equal(seen["parts"][0][0], mni)
+    np.testing.assert_allclose(seen["parts"][0][1][:3, 3], (4, 4, -4), atol=1e-6)
+    anat = folder / "derivatives" / "sub-1" / "anat"
+    with open(anat / "sub-1_desc-nuclei_table.tsv") as file:
+        table = {(r["structure"], r["side"]): r for r in csv.DictReader(file, delimiter="\t")}
+    x = 1000 * chi[labels == 1].astype(float)
+    assert float(table["PU", "left"]["mean_ppb"]) == pytest.approx(x.mean(), rel=1e-6)
+    about = json.loads((anat / "sub-1_desc-nuclei_dseg.json").read_text())
+    assert "labels of mni.nii.gz in MNI space" in about["Method"]
+    names = (anat / "sub-1_desc-nuclei_dseg.tsv").read_text()
+    assert "Left Putamen" in names or "Left putamen" in names
+    made = sitk.GetArrayFromImage(sitk.ReadImage(str(anat / "sub-1_desc-nuclei_dseg.nii.gz")))
+    assert np.count_nonzero(made) == np.count_nonzero((labels == 1) | (labels == 2))
+
+
 def test_a_folder_gets_bids_names_after_the_entities_of_the_map(case):
     folder, chi, labels = case
     save(chi, folder / "sub-07_ses-b_desc-old_Chimap.nii.gz")
@@ -290,6 +324,7 @@ def test_z_scores_against_controls_reach_their_table(case):
     ("options", "message"),
     [
         (["--auto"], "either a label volume"),
+        (["--mni", "--method", "network"], "by atlas or ants"),
         (["--t1", "x.nii"], "they have no use here"),
         (["--controls", "c.tsv"], "needs the person's --age and --sex"),
         (["--reference", "CSF"], "'CSF' is not a structure"),
