@@ -22,6 +22,7 @@ from QSMReconLib.errors import QSMError
 
 from ..tables import write_files
 from .cohort import Cohort
+from .followup import with_follow_up, with_site_shift
 from .write import files_of
 
 
@@ -209,14 +210,19 @@ def main(argv=None):
     p.add_argument("out", type=Path, help="folder for participants.tsv and the tables")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--null", action="store_true", help="the disease does nothing")
+    p.add_argument("--follow-up", action="store_true", help="a second scan after two years")
+    p.add_argument("--site-shift", type=float, default=0.0, metavar="PPB", help="of site B")
     args = p.parse_args(argv)
     try:
         cohort = simulate(args.seed, effects=not args.null)
+        cohort = with_site_shift(cohort, args.site_shift)
+        if args.follow_up:
+            cohort = with_follow_up(cohort, seed=args.seed)
         write_files(files_of(cohort, args.out))
     except QSMError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{len(cohort)} participants in {args.out}")
+    print(f"{len(cohort)} scans in {args.out}")
     return 0
 
 

@@ -96,12 +96,13 @@ def main(argv):
     """Run the command line; returns the exit status."""
     try:
         args = parser().parse_args(argv)
-        recipe = _recipe(args)
-        if not args.recipe:
-            recipe = _measured(recipe, args)
+        _refuse(args)
+        recipe = _measured(_recipe(args), args)
         cohort = read_cohort(**recipe.data)
         if not recipe.questions:
             recipe = recipe.with_questions(cohort, tuple(args.covariates), args.group_column)
+            asked = (replace(q, all_pairs=args.all_pairs) for q in recipe.questions)
+            recipe = replace(recipe, questions=tuple(asked))
         print("\n".join(cohort.summary()))
         result, files = run_group(recipe, args.out, cohort, Progress(Lines()))
     except QSMError as error:
@@ -113,9 +114,29 @@ def main(argv):
     return 0
 
 
+def _refuse(args):
+    """Options that would have no effect."""
+    usual = parser().parse_args([str(args.bids), str(args.out), "group"])
+    free = {"bids", "out", "level", "recipe", "auto", "segmentations"}
+    given = [n for n, v in vars(args).items() if n not in free and v != getattr(usual, n)]
+    names = ", ".join("--" + {"p_of": "p"}.get(n, n).replace("_", "-") for n in given)
+    if args.recipe and given:
+        raise ParameterError(f"--recipe says everything; leave out {names}, or change the recipe")
+    lost = [f"--{n}" for n in ("within", "kind", "random") if n in given]
+    if lost and not args.test:
+        raise ParameterError(f"{', '.join(lost)}: say with --test what is asked")
+    if args.group_column and args.test:
+        raise ParameterError("--group-column is for the usual questions; --test names its own")
+    if args.keep and not args.harmonise:
+        raise ParameterError("--keep: say with --harmonise which column is to be harmonised")
+    by_voxel = [n for n in ("maps", "fwhm", "absolute") if n in given]
+    if by_voxel and args.voxelwise is None:
+        raise ParameterError(f"--{by_voxel[0]} serves --voxelwise; it has no use here")
+
+
 def _measured(recipe, args):
     """The recipe with tables of the maps, where the folder has maps but no tables."""
-    folder = args.bids
+    folder = Path(recipe.data["folder"])
     if folder.is_file() or next(folder.glob(f"sub-*/**/*_{args.table}"), None):
         return recipe
     if not find_maps(folder):
@@ -141,7 +162,9 @@ def _measured(recipe, args):
 
 def _recipe(args):
     if args.recipe:
-        return Recipe.read(args.recipe)
+        recipe = Recipe.read(args.recipe)
+        here = args.bids.is_file() or next(args.bids.glob(f"sub-*/**/*_{args.table}"), None)
+        return replace(recipe, data=recipe.data | {"folder": str(args.bids)}) if here else recipe
     data = {
         "folder": str(args.bids),
         "participants": args.participants and str(args.participants),

@@ -2,14 +2,14 @@
 
 import base64
 import html
-import math
 
 import numpy as np
 
 from ..cohort.cohort import MEASURES, structure_name
 from ..cohort.columns import label_of
 from .methods import citations, methods_text
-from .show import p_text, row_title, significance
+from .pagetables import tables_of
+from .show import row_title
 
 STYLE = """
 @page { size: A4; margin: 12mm }
@@ -22,7 +22,7 @@ table { border-collapse: collapse; width: 100%; margin: 2mm 0; font-size: 8.5px 
 thead { display: table-header-group } tr { break-inside: avoid }
 td, th { padding: 0.3mm 0.8mm; text-align: right; border-bottom: 0.2px solid #bbb }
 table.effects td, table.effects th { white-space: nowrap }
-td.text, th.text { text-align: left } th.over { text-align: center }
+td small { color: #444 } td.text, th.text { text-align: left } th.over { text-align: center }
 td.sure { font-weight: bold }
 .warn { color: #a00 } .small { font-size: 9px } pre { font-size: 8px; white-space: pre-wrap }
 """
@@ -123,74 +123,8 @@ def _answer(answer, settings, pictures):
                 f"<figure><img alt='{name}' src='data:image/png;base64,{code}'>"
                 f"<figcaption>{caption}</figcaption></figure>"
             )
-    families = list(
-        dict.fromkeys((e.term, e.contrast) for e in answer.effects if e.df1 == 1 or e.df1 != e.df1)
-    )
-    parts += [_effect_table(answer, term, contrast, settings) for term, contrast in families]
-    parts.append(_warnings(answer))
+    parts += [*tables_of(answer, settings), _warnings(answer)]
     return "\n".join(parts)
-
-
-def _effect_table(answer, term, contrast, settings):
-    """A line for each structure, the measures side by side."""
-    effects = [e for e in answer.effects if (e.term, e.contrast) == (term, contrast)]
-    measures = [m for m in settings.measures if any(e.measure == m for e in effects)]
-    sized = {m: any(np.isfinite(e.d) for e in effects if e.measure == m) for m in measures}
-    over = "".join(
-        f"<th class='over' colspan='4'>{html.escape(MEASURES[m][0])} "
-        f"({html.escape(next(e.unit for e in effects if e.measure == m))})</th>"
-        for m in measures
-    )
-    under = "".join(
-        f"<th>estimate [{settings.coverage:.0%}]</th><th>{'d' if sized[m] else 'r'}</th>"
-        f"<th>P</th><th>P corr.</th>"
-        for m in measures
-    )
-    lines = []
-    by_key = {(e.key, e.measure): e for e in effects}
-    for key in dict.fromkeys(e.key for e in effects):
-        row = [by_key.get((key, m)) for m in measures]
-        cells = "".join(
-            _effect_cells(e, settings, sized[m]) for e, m in zip(row, measures, strict=True)
-        )
-        first = next(e for e in row if e)
-        n = sorted({e.n for e in row if e})
-        lines.append(
-            f"<tr><td class='text'>{html.escape(row_title(first))}</td>"
-            f"<td>{' to '.join(map(str, n))}</td>{cells}</tr>"
-        )
-    return (
-        "<table class='effects'><thead><tr>"
-        f"<th class='text' rowspan='2'>{html.escape(contrast)}</th>"
-        f"<th rowspan='2'>n</th>{over}</tr><tr>{under}</tr></thead>{''.join(lines)}</table>"
-    )
-
-
-def _effect_cells(e, settings, sized):
-    if e is None or not np.isfinite(e.estimate):
-        return "<td></td>" * 4
-    size = e.d if sized else e.r
-    p = significance(e, settings)
-    cells = (
-        interval_text(e.estimate, e.low, e.high),
-        f"{size:.2f}" if np.isfinite(size) else "",
-        *(p_text(v).removeprefix("= ").replace("< 0", "<0") for v in (e.p, p)),
-    )
-    style = " class='sure'" if p < settings.alpha else ""
-    return "".join(f"<td{style}>{html.escape(c)}</td>" for c in cells)
-
-
-def interval_text(estimate, low, high):
-    """Numbers with two digits of what the interval leaves open.
-
-    >>> interval_text(-6.4001, -8.3529, -4.4474)
-    '-6.4 [-8.4, -4.4]'
-    """
-    width = high - low
-    digits = 1 - math.floor(math.log10(width)) if width > 0 else 3
-    digits = min(max(digits, 0), 6)
-    texts = (f"{round(v, digits) + 0.0:.{digits}f}" for v in (estimate, low, high))
-    return "{} [{}, {}]".format(*texts)
 
 
 def _warnings(answer):

@@ -84,13 +84,12 @@ def _effects(series, numbers, question, settings):
     groups = np.unique(numbers[series.here], return_inverse=True)[1]
     model = fit_mixed(series.y, series.design.matrix, groups)
     share = model.between / (model.between + model.variance)
-    note = f"{share:.0%} of the variance lies between {question.random}s"
     return [
         Effect(
             **h,
             term=c.term,
             contrast=c.label,
-            warnings=note,
+            between=share,
             **mixed_effect(model, c.weights, settings.coverage),
         )
         for c, h in rows

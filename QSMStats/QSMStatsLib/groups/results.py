@@ -56,6 +56,7 @@ class Effect:
     rho_low: float = _column("Lower bound of the partial rank correlation")
     rho_high: float = _column("Upper bound of the partial rank correlation")
     p_rho: float = _column("P of the partial rank correlation")
+    between: float = _column("Share of the variance between participants or sites (mixed model)")
     warnings: str = _column("What speaks against trusting this row", "")
 
     @property

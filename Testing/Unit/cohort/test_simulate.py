@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from QSMStatsLib.cohort import simulate as simulation
-from QSMStatsLib.cohort.simulate import NUCLEI, simulate
+from QSMStatsLib.cohort.followup import DRIFT, with_follow_up, with_site_shift
+from QSMStatsLib.cohort.gather import read_cohort
+from QSMStatsLib.cohort.simulate import NUCLEI, files_of, simulate
 from QSMStatsLib.groups.ask import ask
 from QSMStatsLib.groups.question import Question
 from QSMStatsLib.groups.settings import Settings
+from QSMStatsLib.tables import write_files
 
 MS = {"group": ["MS"]}
 QUESTIONS = {
@@ -83,3 +86,29 @@ def test_without_effects_groups_differ_by_noise_only():
     small = [e.p for e in found.effects if e.measure == "mean_ppb" and e.structure != "BG"]
     assert sum(p < 0.05 for p in small) <= 3
     assert min(small) > 1e-3
+
+
+def test_follow_up_drifts_as_planted_and_is_read_back(tmp_path):
+    first = simulate(0, {"HC": 60, "RRMS": 60, "SPMS": 20})
+    cohort = with_follow_up(first)
+    question = Question("c", ("group",), ("age", "sex"), kind="change")
+    change = ask(cohort, question, QUICK).effect("TH")
+    assert abs(change.estimate - DRIFT["TH"][1]) < 3 * change.se
+    assert change.unit == "ppb/year"
+    mixed = Question("m", ("group:time",), ("group", "time", "age", "sex"), kind="mixed")
+    slope = ask(cohort, mixed, QUICK).effect("TH")
+    assert abs(slope.estimate - DRIFT["TH"][1]) < 3 * slope.se
+    write_files(files_of(cohort, tmp_path))
+    again = read_cohort(tmp_path)
+    assert again.names == cohort.names
+    np.testing.assert_allclose(again.covariates["time"][:4], [0, 2, 0, 2])
+    key = ("TH", "both", "mean_ppb")
+    np.testing.assert_allclose(again.values[key], cohort.values[key], rtol=1e-8)
+
+
+def test_a_shift_of_a_site_is_found_as_that():
+    cohort = with_site_shift(simulate(0), 25.0)
+    question = Question("s", ("site",), ("age", "sex", "group"))
+    for structure in ("TH", "GP"):
+        e = ask(cohort, question, QUICK).effect(structure)
+        assert abs(e.estimate - 25) < 3 * e.se

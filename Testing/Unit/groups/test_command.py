@@ -74,3 +74,38 @@ def test_maps_without_tables_are_measured_or_the_choice_is_named(tmp_path, capsy
     assert main([*args, "--segmentations", str(tmp_path)]) == 1
     assert seen == [[*args[:2], "participant", "--segmentations", str(tmp_path)]]
     assert "some maps could not be measured" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--recipe", "r.json", "--alpha", "0.1"], "--recipe says everything; leave out --alpha"),
+        (["--within", "group=MS"], "--within: say with --test what is asked"),
+        (["--kind", "mixed"], "--kind: say with --test"),
+        (["--keep", "age"], "--keep: say with --harmonise"),
+        (["--fwhm", "2"], "--fwhm serves --voxelwise"),
+        (["--test", "group", "--group-column", "dx"], "--group-column is for the usual"),
+        (["--test", "group", "--within", "age"], "write COLUMN=VALUE"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(options, said, folder, tmp_path, capsys):
+    assert main([str(folder), str(tmp_path / "x"), "group", *options]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_question_of_ones_own_with_its_options(folder, tmp_path):
+    args = ["--test", "phenotype", "--covariates", "age", "--reference", "RRMS", "--all-pairs"]
+    args += ["--p", "hc3", "--correction", "bonferroni", "--permutations", "0", "--sides", "left"]
+    args += ["--measures", "mean_ppb", "--structures", "TH", "GP"]
+    assert main([str(folder), str(tmp_path), "group", *args]) == 0
+    effects = rows(tmp_path / "group" / "group_desc-effects_table.tsv")
+    contrasts = ["HC - RRMS", "SPMS - RRMS", "SPMS - HC", "any phenotype"]
+    assert list(dict.fromkeys(e["contrast"] for e in effects)) == contrasts
+    assert {e["side"] for e in effects} == {"left"}
+    for e in effects:
+        assert e["p"] == e["p_hc3"]
+        assert float(e["p_bonferroni"]) == pytest.approx(min(1, 2 * float(e["p"])), rel=1e-7)
+    page = (tmp_path / "group" / "group_report.html").read_text()
+    assert "any phenotype" in page
+    assert "Adjusted means" in page

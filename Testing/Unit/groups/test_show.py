@@ -9,7 +9,8 @@ from Unit.groups.cohorts import small_cohort, two_scans
 
 from QSMStatsLib.groups import show
 from QSMStatsLib.groups.ask import ask
-from QSMStatsLib.groups.page import interval_text, report_page
+from QSMStatsLib.groups.page import report_page
+from QSMStatsLib.groups.pagetables import interval_text
 from QSMStatsLib.groups.partial import partials
 from QSMStatsLib.groups.question import Question
 from QSMStatsLib.groups.recipe import Recipe
