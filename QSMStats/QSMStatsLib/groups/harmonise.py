@@ -62,7 +62,10 @@ def harmonise(cohort, column="site", keep=("age", "sex", "group"), measures=("me
         f"{label_of(column)} harmonised by ComBat ({listed}), keeping "
         f"{', '.join(map(label_of, keep)) or 'nothing'}; P does not know that this was estimated"
     )
-    return replace(cohort, values=values, excluded=[*cohort.excluded, *left]), [note]
+    notes = [note]
+    if len(set(cohort.participants)) < len(cohort):
+        notes.append("harmonising took several scans of a person for those of several persons")
+    return replace(cohort, values=values, excluded=[*cohort.excluded, *left]), notes
 
 
 def _keys(cohort, measure, side):

@@ -22,7 +22,8 @@ table { border-collapse: collapse; width: 100%; margin: 2mm 0; font-size: 8.5px 
 thead { display: table-header-group } tr { break-inside: avoid }
 td, th { padding: 0.3mm 0.8mm; text-align: right; border-bottom: 0.2px solid #bbb }
 table.effects td, table.effects th { white-space: nowrap }
-td small { color: #444 } td.text, th.text { text-align: left } th.over { text-align: center }
+td small { color: #444; font-weight: normal; font-size: 7px }
+td.text, th.text { text-align: left } th.over { text-align: center }
 td.sure { font-weight: bold }
 .warn { color: #a00 } .small { font-size: 9px } pre { font-size: 8px; white-space: pre-wrap }
 """
@@ -123,6 +124,10 @@ def _answer(answer, settings, pictures):
                 f"<figure><img alt='{name}' src='data:image/png;base64,{code}'>"
                 f"<figcaption>{caption}</figcaption></figure>"
             )
+    below = (
+        f"Below each number its interval ({settings.coverage:.0%}); bold where the corrected P is "
+    )
+    parts.append(f"<p class='small'>{below}below {settings.alpha:g}.</p>")
     parts += [*tables_of(answer, settings), _warnings(answer)]
     return "\n".join(parts)
 

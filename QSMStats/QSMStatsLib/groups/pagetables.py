@@ -21,7 +21,7 @@ def tables_of(answer, settings):
         by_group = any(np.isfinite(e.d) for e in effects)
         size = "d" if by_group else "r" if all(np.isnan(e.rho) for e in effects) else "r, &rho;"
         size = "" if all(np.isnan(e.d) and np.isnan(e.r) for e in effects) else size
-        heads = (f"estimate [{settings.coverage:.0%}]", size, "P", "P corr.")
+        heads = ("estimate", size, "P", "P corr.")
         yield _table(answer, family, settings, _cells, heads)
     if answer.means:
         yield _means(answer)
@@ -79,7 +79,7 @@ def _cells(e):
         size = size.replace("<br>", f", {e.rho:.2f}<br>") if np.isfinite(e.rho) else size
     else:
         size = ""
-    return interval_text(e.estimate, e.low, e.high), size
+    return _two_lines(*rounded(e.estimate, e.low, e.high)), size
 
 
 def _f_cells(e):
@@ -87,20 +87,23 @@ def _f_cells(e):
 
 
 def _size(value, low, high):
-    return f"{value:.2f}<br><small>{low:.2f} to {high:.2f}</small>"
+    return _two_lines(*(f"{v:.2f}" for v in (value, low, high)))
 
 
-def interval_text(estimate, low, high):
-    """Numbers with two digits of what the interval leaves open.
+def _two_lines(value, low, high):
+    return f"{value}<br><small>{low} to {high}</small>"
 
-    >>> interval_text(-6.4001, -8.3529, -4.4474)
-    '-6.4 [-8.4, -4.4]'
+
+def rounded(estimate, low, high):
+    """Texts of three numbers with two digits of what the interval leaves open.
+
+    >>> rounded(-6.4001, -8.3529, -4.4474)
+    ('-6.4', '-8.4', '-4.4')
     """
     width = high - low
     digits = 1 - math.floor(math.log10(width)) if width > 0 else 3
     digits = min(max(digits, 0), 6)
-    texts = (f"{round(v, digits) + 0.0:.{digits}f}" for v in (estimate, low, high))
-    return "{} [{}, {}]".format(*texts)
+    return tuple(f"{round(v, digits) + 0.0:.{digits}f}" for v in (estimate, low, high))
 
 
 def _means(answer):
@@ -117,7 +120,7 @@ def _means(answer):
     lines = []
     for first in {(m.structure, m.side): m for m in means}.values():
         row = [cells.get((first.structure, first.side, *column)) for column in columns]
-        texts = (m and interval_text(m.adjusted, m.low, m.high) for m in row)
+        texts = (m and _two_lines(*rounded(m.adjusted, m.low, m.high)) for m in row)
         line = "".join(f"<td>{text or ''}</td>" for text in texts)
         lines.append(f"<tr><td class='text'>{_title(first)}</td>{line}</tr>")
     others = ", ".join(label_of(t) for t in answer.question.covariates)
