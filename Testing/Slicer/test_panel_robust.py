@@ -401,3 +401,54 @@ def test_a_real_study_can_be_loaded_from_classic_and_enhanced_dicom(panel, tmp_p
     panel.ui.runButton.click()
     assert panel.errors == []
     assert panel.session.node("chi_referenced") is not None
+
+
+@pytest.fixture
+def answers(app, monkeypatch):
+    """Answers to the questions of the panel, in turn; None is a click on Cancel."""
+    import qt
+
+    given, asked = [], []
+
+    def answer(dialog):
+        asked.append((dialog.labelText(), list(dialog.comboBoxItems()), dialog.textValue()))
+        text = given.pop(0)
+        if text is not None:
+            dialog.setTextValue(text)
+        return text is not None
+
+    monkeypatch.setattr(qt.QInputDialog, "exec", answer, raising=False)
+    return given, asked
+
+
+def test_of_several_scans_one_is_chosen_or_none(panel, answers, tmp_path, monkeypatch):
+    from QSMReconLib.mrml import loading
+
+    given, asked = answers
+    loaded = []
+    scans = {"sub-1": "first", "sub-2": "second"}
+    monkeypatch.setattr(loading, "scans_in", lambda *_unused: scans)
+    monkeypatch.setattr(loading, "load_files", lambda files, *_unused: loaded.append(files))
+    given[:] = [None, "sub-2"]
+    for _ in range(2):
+        panel.widget.parts[0].load_folder(str(tmp_path))
+    assert asked[0] == ("Which scan shall be loaded?", ["sub-1", "sub-2"], "sub-1")
+    assert loaded == ["second"]
+
+
+def test_an_export_asks_for_folder_and_label_and_can_be_given_up(
+    panel, scan, answers, tmp_path, monkeypatch
+):
+    import qt
+
+    given, asked = answers
+    assert is_usable(panel, scan)
+    folders = ["", str(tmp_path), str(tmp_path)]
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_unused: folders.pop(0))
+    given[:] = [None, "7"]
+    for _ in range(2):
+        panel.ui.exportButton.click()
+        assert not list(tmp_path.iterdir())
+    panel.ui.exportButton.click()
+    assert len(asked) == 2
+    assert (tmp_path / "sub-7" / "anat" / "sub-7_Chimap.nii.gz").is_file()

@@ -352,9 +352,8 @@ def test_cancelling_the_segmentation_changes_nothing(stats, slicer, monkeypatch)
 
 
 def test_ants_that_cannot_be_installed_gets_a_sentence(stats, slicer, monkeypatch):
-    from slicer import packaging
-
     from QSMReconLib.errors import InputError
+    from QSMReconLib.mrml import packages as installation
     from QSMStatsLib.mrml import packages
 
     asked = []
@@ -362,12 +361,12 @@ def test_ants_that_cannot_be_installed_gets_a_sentence(stats, slicer, monkeypatc
     def missing():
         raise InputError("antspyx is not installed")
 
-    def refuse(package, requester=None, **_unused):
+    def refuse(package, _requester):
         asked.append(package)
         raise RuntimeError("the user said no")
 
     monkeypatch.setattr(packages, "ants_module", missing)
-    monkeypatch.setattr(packaging, "pip_ensure", refuse)
+    monkeypatch.setattr(installation, "_installer", lambda: refuse)
     chi, _ = scene_with_map_and_segments(slicer)
     stats.ui.mapSelector.setCurrentNode(chi)
     stats.ui.sourceComboBox.setCurrentIndex(2)

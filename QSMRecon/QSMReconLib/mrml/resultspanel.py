@@ -14,7 +14,7 @@ from . import display, export, history, outputs, quality, runner, worker
 from .parameters import IMAGES
 from .sources import collect
 from .volumes import affine_ras
-from .widgets import choose, chosen, fill, segment_names, with_segment
+from .widgets import ask_text, choose, chosen, fill, segment_names, with_segment
 
 SHOWN_FIRST = ("chi_referenced", "chi", "local_field", "total_field", "mask", "r2star")
 WIDEST = 600
@@ -152,9 +152,8 @@ class ResultsPanel:
         folder = qt.QFileDialog.getExistingDirectory(parent, _("Folder of the results"))
         if not folder:
             return
-        label = qt.QInputDialog.getText(
-            parent, _("Export"), _("Label of the participant (letters and numbers)")
-        )
+        question = _("Label of the participant (letters and numbers)")
+        label = ask_text(parent, _("Export"), question)
         if label:
             self.export(folder, label)
 

@@ -11,7 +11,7 @@ from .factsform import FactsForm
 from .parameters import IMAGES
 from .sources import collect
 from .volumes import UCUM, set_unit, unit
-from .widgets import chosen, fill, segment_names
+from .widgets import ask_choice, chosen, fill, segment_names
 
 
 class DropFilter(qt.QObject):
@@ -188,8 +188,8 @@ class ScanPanel:
         if len(names) > 1:
             parent, title = self.session.ui.loadFolderButton, _("Several scans")
             text = _("Which scan shall be loaded?")
-            name = qt.QInputDialog.getItem(parent, title, text, names, 0, False)
-            if name not in scans:
+            name = ask_choice(parent, title, text, names)
+            if not name:
                 return
 
         def action(on_progress, cancel):

@@ -177,3 +177,21 @@ def parameter_fields(algorithm):
     """(everyday fields, advanced fields) of an algorithm's parameters."""
     everyday = [f for f in fields(algorithm.params) if not f.metadata["advanced"]]
     return everyday, [f for f in fields(algorithm.params) if f.metadata["advanced"]]
+
+
+def ask_text(parent, title, question):
+    """Ask for a line of text; empty if the user gives none."""
+    dialog = qt.QInputDialog(parent)
+    dialog.setWindowTitle(title)
+    dialog.setLabelText(question)
+    return dialog.textValue() if dialog.exec_() else ""
+
+
+def ask_choice(parent, title, question, choices):
+    """Ask for one of several texts; empty if the user takes none."""
+    dialog = qt.QInputDialog(parent)
+    dialog.setWindowTitle(title)
+    dialog.setLabelText(question)
+    dialog.setComboBoxItems(choices)
+    dialog.setTextValue(choices[0])
+    return dialog.textValue() if dialog.exec_() else ""
