@@ -180,6 +180,22 @@ def test_the_magnitude_keeps_the_path_out_of_the_noise():
     assert np.ptp((unwrapped - truth)[:, good]) < 1e-3
 
 
+def test_the_magnitude_decides_which_way_counts_turns():
+    shape = (4, 12, 24)
+    bright = np.indices(shape)[1] < 4
+    i = np.indices(shape)[2]
+    ramp = np.clip((i - 9) / 5, 0, 1) * 2 * np.pi
+    wall = ~bright & (i > 9) & (i < 14)
+    phase = np.where(wall, 0, np.angle(np.exp(1j * ramp)))[np.newaxis].astype(np.float32)
+    acq = acquisition((2.0, 2.0, 2.0), te_s=(0.01,))
+    mask = np.ones(shape, bool)
+    for dark, turns in ((0.02, 1), (1.0, 0)):
+        magnitude = np.where(wall, dark, 1)[np.newaxis].astype(np.float32)
+        unwrapped, _ = unwrap(phase, mask, acq, magnitude)
+        rise = unwrapped[0, :, 8:, 20].mean() - unwrapped[0, :, 8:, 3].mean()
+        assert rise == pytest.approx(turns * 2 * np.pi, abs=1e-3)
+
+
 def test_smoothing_of_the_offset_follows_the_parameter():
     wave = np.broadcast_to(0.5 * np.sin(np.arange(SHAPE[2]) / 2), SHAPE)
     _, phase, magnitude, mask, acq = scan(offset=wave, field=np.zeros(SHAPE, np.float32))
