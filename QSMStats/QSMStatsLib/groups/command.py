@@ -11,6 +11,7 @@ from QSMReconLib.progress import Progress
 from ..cohort.cohort import MEASURES
 from ..cohort.gather import TABLE, participants_beside, read_cohort
 from ..everyone import main as measure_maps
+from .design import parts_of
 from .question import KINDS, Question
 from .recipe import COVARIATES, Recipe
 from .results import TESTS
@@ -186,8 +187,8 @@ def _recipe(args):
     if args.p_of:
         settings["test"] = args.p_of
     if args.reference:
-        columns = args.test or [args.group_column or "group"]
-        settings["references"] = {columns[0]: args.reference}
+        columns = parts_of(args.test[0]) if args.test else [args.group_column or "group"]
+        settings["references"] = dict.fromkeys(columns, args.reference)
     recipe = Recipe.from_dict({"data": data, "settings": settings, "voxelwise": _voxels(args)})
     if args.harmonise:
         keep = args.keep or ["age", "sex", "group"]

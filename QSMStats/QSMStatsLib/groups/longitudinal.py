@@ -28,12 +28,15 @@ def scans_of(cohort):
 
 
 def first_scans(cohort):
-    """``(cohort, notes)`` with the first scan of each participant."""
+    """``(cohort, notes)`` with the first scan of each participant: by time, else by session."""
     groups = scans_of(cohort)
     several = [who for who, index in groups.items() if len(index) > 1]
     if not several:
         return cohort, []
-    times = scan_times(cohort)
+    try:
+        times = scan_times(cohort)
+    except InputError:
+        times = np.zeros(len(cohort))
     first = [min(index, key=lambda i: (np.nan_to_num(times[i], nan=np.inf), cohort.keys[i]))
              for index in groups.values()]  # fmt: skip
     note = f"{len(several)} participants have several scans; the first of each is used"
@@ -63,8 +66,8 @@ def changes(cohort):
             single.append(who)
     if not pairs:
         raise InputError(
-            "Change: no participant has two scans at different times; give sessions, or ask a "
-            "question of kind cross-section"
+            "Change: no participant has two scans at different times; give a line for each "
+            "session with time (years since the first scan) or the age at that scan"
         )
     first, last = np.array(pairs).T
     years = times[last] - times[first]

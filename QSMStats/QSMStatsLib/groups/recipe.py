@@ -82,7 +82,8 @@ class Recipe:
         """The recipe with the usual questions, if it has none."""
         if self.questions:
             return self
-        return replace(self, questions=usual_questions(cohort, covariates, group))
+        control = self.settings.references
+        return replace(self, questions=usual_questions(cohort, covariates, group, control))
 
 
 def versions():
@@ -98,7 +99,7 @@ def versions():
     return found
 
 
-def usual_questions(cohort, covariates=COVARIATES, group=None):
+def usual_questions(cohort, covariates=COVARIATES, group=None, references=None):
     """The questions that a cohort's columns allow.
 
     Groups against the controls; course of the disease, duration and EDSS among those who have
@@ -109,6 +110,7 @@ def usual_questions(cohort, covariates=COVARIATES, group=None):
     cohort : Cohort
     covariates : adjusted for in all
     group : column of the groups; by default "group", else "phenotype"
+    references : {column: controls}; by default they are known by their name
     """
     known, out = cohort.covariates, []
     if group is None:
@@ -116,7 +118,7 @@ def usual_questions(cohort, covariates=COVARIATES, group=None):
     rest = tuple(c for c in covariates if c != group)
     if group is not None:
         out.append(Question("group", (group,), rest))
-    patients = _patients(cohort, group)
+    patients = _patients(cohort, group, (references or {}).get(group))
     inside = cohort.rows(cohort.where(patients)) if patients else cohort
     if (
         group != "phenotype"
@@ -141,10 +143,10 @@ def _levels(column):
     return sorted({str(v) for v in column if v not in ("", None)} - {"nan"})
 
 
-def _patients(cohort, group):
+def _patients(cohort, group, control=None):
     """``{column: levels}`` of those who are no controls; {} where nobody is one."""
     if group is None:
         return {}
     levels = _levels(cohort.covariates[group])
-    patients = [level for level in levels if not is_control(level)]
+    patients = [v for v in levels if not (is_control(v) if control is None else v == control)]
     return {group: patients} if patients and len(patients) < len(levels) else {}

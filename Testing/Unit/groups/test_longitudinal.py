@@ -118,3 +118,11 @@ def test_sites_as_random_intercept():
         ask(one, Question("g", ("group",), kind="mixed"), PLAIN)
     few = ask(small_cohort(), question, PLAIN)
     assert any("3 sites is poorly known" in note for note in few.notes)
+
+
+def test_without_times_the_first_session_is_the_first_by_name():
+    columns = {n: c for n, c in TWO.covariates.items() if n not in ("time", "age")}
+    order = np.arange(80)[::-1]
+    cohort = type(TWO)(TWO.keys, columns, TWO.values).rows(order)
+    first, _ = first_scans(cohort)
+    assert {session for _, session in first.keys} == {"ses-1"}
