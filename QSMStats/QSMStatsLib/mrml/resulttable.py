@@ -101,13 +101,13 @@ class ResultTable:
         return getattr(standing, column, None)
 
 
-def _cell(value, decimals):
-    """A cell that sorts by number; empty where nothing is known."""
+def _cell(value, decimals=None):
+    """A cell that sorts by number, rounded if asked for; empty where nothing is known."""
     item = qt.QTableWidgetItem()
     known = value is not None and not (isinstance(value, float) and math.isnan(value))
     if known:
-        shown = round(value, decimals) + 0.0 if isinstance(value, float) else value
-        item.setData(qt.Qt.DisplayRole, shown)
+        rounds = isinstance(value, float) and decimals is not None
+        item.setData(qt.Qt.DisplayRole, round(value, decimals) + 0.0 if rounds else value)
     if isinstance(value, str):
         item.setToolTip(value)
     else:
