@@ -186,6 +186,17 @@ def exact_input(what, name):
     return {"outside": "none"} if what == "inversion" and "outside" in known else {}
 
 
+class Pauses:
+    """The longest CPU time between two reports of progress, which a cancelled run still takes."""
+
+    def __init__(self):
+        self.last, self.longest_s = time.process_time(), 0.0
+
+    def __call__(self, _fraction, _text):
+        now = time.process_time()
+        self.longest_s, self.last = max(self.longest_s, now - self.last), now
+
+
 def measure(head, what, name, params):
     """Run one algorithm or preset and return its figures as a dict."""
     if what == "preset":
@@ -198,7 +209,8 @@ def measure(head, what, name, params):
     unit = fft_unit_s(head.mask.shape)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, wall = time.process_time(), time.perf_counter()
-    outcome = run(recipe, images, head.acq, Progress())
+    pauses = Pauses()
+    outcome = run(recipe, images, head.acq, Progress(pauses))
     cpu, wall = time.process_time() - start, time.perf_counter() - wall
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
@@ -208,6 +220,7 @@ def measure(head, what, name, params):
         "cpu_s": cpu,
         "wall_s": wall,
         "unit_s": unit,
+        "longest_pause_s": pauses.longest_s,
         "peak_mb": after / 1024,
         "peak_over_input_mb": (after - before) / 1024,
         "seconds": outcome.seconds,
