@@ -6,7 +6,7 @@ RUN = $(VENV)/bin/python
 export QT_QPA_PLATFORM = offscreen
 export MPLBACKEND = Agg
 
-.PHONY: demo test test-all lint bench pictures clean
+.PHONY: demo demo-group test test-all lint bench pictures clean
 
 # One stamp per set of requirements: the demo installs less than the tests.
 $(VENV)/%.installed: Testing/requirements-%.txt Testing/setup.sh
@@ -17,6 +17,10 @@ $(VENV)/%.installed: Testing/requirements-%.txt Testing/setup.sh
 # make demo INPUT=<folder>  a BIDS data set or a folder of NIfTI files
 demo: $(VENV)/demo.installed
 	$(RUN) Testing/demo.py $(if $(INPUT),--input "$(INPUT)") $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+# two groups of twelve numerical heads, from wrapped phase to the comparison by region and by voxel
+demo-group: $(VENV)/test.installed
+	$(RUN) Testing/groupdemo.py $(or $(OUT),demo/group) $(ARGS)
 
 test: $(VENV)/test.installed lint
 	$(RUN) -m pytest -m "not slow" Testing/Unit Testing/Regression

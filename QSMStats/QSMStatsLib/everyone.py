@@ -11,6 +11,7 @@ from QSMReconLib.files.nifti import stem
 from QSMReconLib.files.sidecar import read_json
 from QSMReconLib.many import Job, add_options, run_all, where_of
 
+from .atlas.deformable import DETAIL
 from .subject import make_table, output_paths, recipe_of
 
 USAGE = 2
@@ -31,6 +32,11 @@ def parser():
     p.add_argument("--participant-label", nargs="+", default=[], metavar="LABEL")
     p.add_argument("--segmentations", type=Path, metavar="FOLDER", help="with sub-*_dseg.nii.gz")
     p.add_argument("--t1-from", type=Path, metavar="BIDS", help="data set with sub-*_T1w.nii.gz")
+    p.add_argument(
+        "--normalise",
+        action="store_true",
+        help="bring the maps to the template, to compare by voxel",
+    )
     p.add_argument("--quiet", action="store_true", help="print errors only")
     p.add_argument("--debug", action="store_true", help="print tracebacks of errors")
     add_options(p)
@@ -72,7 +78,7 @@ def find_maps(args, options):
         if "_space-" not in path.name and subject in (wanted or {subject}):
             words = [str(path), "--out", str(args.out), *_beside(path, args), *options]
             one = parser_of_one().parse_args(words)
-            one.prefix = stem(path).removesuffix("_Chimap")
+            one.prefix, one.normalise = stem(path).removesuffix("_Chimap"), args.normalise
             found.append(one)
     if absent := wanted - {one.prefix.split("_")[0] for one in found}:
         raise InputError(f"{args.maps}: no map of {', '.join(sorted(absent))}")
@@ -118,13 +124,29 @@ def peak_bytes(path):
 
 
 def measure(args, tell, progress):
-    """Work of :func:`QSMReconLib.many.run_many`: the table of one map, unless it is there.
+    """Work of :func:`QSMReconLib.many.run_many`: what is asked for of one map, unless it is there.
 
     Raises
     ------
     InputError
-        The files are there, but made otherwise.
+        The files are there, but made otherwise; or the map cannot be used.
     """
+    share = 0.5 if args.normalise else 1.0
+    written = _table(args, tell, progress.part(0, share))
+    if args.normalise:
+        from .groups.voxels import folder_of, subject_of
+        from .voxelwise.subjects import normalise_one
+
+        folder = folder_of(args.out) / "normalised"
+        part, levels = progress.part(share, 1.0, "to the template"), DETAIL[args.normalise]
+        written += normalise_one(subject_of(args.chimap), folder, progress=part, levels=levels)
+    if not written:
+        tell("Skipped: complete.")
+    return written
+
+
+def _table(args, tell, progress):
+    """The table of structures of one map; the paths written."""
     outputs = output_paths(args)
     there = [path for path in outputs.values() if path.exists()]
     if there and not args.overwrite:
@@ -136,7 +158,6 @@ def measure(args, tell, progress):
                 "another output folder, or replace it with --overwrite"
             )
         if made and len(there) == len(outputs):
-            tell("Skipped: complete.")
             return []
         tell("Results of an unfinished run are replaced.")
     make_table(argparse.Namespace(**{**vars(args), "overwrite": True}), progress)

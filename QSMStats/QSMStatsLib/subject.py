@@ -211,7 +211,7 @@ def _given_segments(args, chi):
 def recipe_of(args):
     """What makes this table this table: every option, and the content of every file."""
     files = {str(path): fingerprint(path) for path in _sources(args)}
-    left_out = {"out", "report", "overwrite", "prefix"}
+    left_out = {"out", "report", "overwrite", "prefix", "normalise"}
     options = {
         name: files.get(str(value), value)
         for name, value in sorted(vars(args).items())

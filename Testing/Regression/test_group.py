@@ -12,22 +12,21 @@ def heads(tmp_path_factory):
     return tmp_path_factory.mktemp("group")
 
 
-def found(folder, options, capsys):
-    """Exit status, lines of the region table that pass 5 %, rows of the cluster table."""
-    status = groupdemo.main([str(folder), *options])
-    lines = capsys.readouterr().out.split("By region")[1].split("By voxel")[0].splitlines()[1:]
-    regions = [line for line in lines if line.strip() and float(line.split()[-1]) < 0.05]
-    table = next((folder / "group").glob("patient*_desc-cluster_table.tsv"))
-    with table.open(encoding="utf-8") as file:
-        clusters = list(csv.DictReader(file, delimiter="\t"))
-    return status, regions, clusters
+def found(folder, options):
+    """Exit status, regions that pass 5 %, rows of the cluster table."""
+    status = groupdemo.main([str(folder), *options.split()])
+    regions = [r for r in groupdemo.regions(folder / "results") if float(r["p_bh"]) < 0.05]
+    with groupdemo.cluster_table(folder / "results").open(encoding="utf-8") as file:
+        return status, regions, list(csv.DictReader(file, delimiter="\t"))
 
 
 @pytest.mark.slow
-def test_twelve_heads_at_2_mm(heads, capsys):
-    status, regions, clusters = found(heads / "fine", [], capsys)
+def test_twelve_heads_at_2_mm(heads):
+    status, regions, clusters = found(heads / "fine", "")
     assert status == 0
-    assert sum("Globus pallidus" in line for line in regions) == 4
+    assert {"GP", "GPe"} <= {row["structure"] for row in regions}
+    (pallidum,) = [row for row in regions if row["structure"] == "GP"]
+    assert float(pallidum["low"]) < 30 < float(pallidum["high"])
     sides = {side for c in clusters[:2] for side in ("Left", "Right") if side in c["structures"]}
     assert sides == {"Left", "Right"}
     for cluster in clusters[:2]:
@@ -35,16 +34,25 @@ def test_twelve_heads_at_2_mm(heads, capsys):
         assert cluster["sign"] == "+"
         assert 15 < float(cluster["mean_effect"]) < 40
         assert float(cluster["volume_mm3"]) > 500
+    page = (heads / "fine" / "results" / "group" / "group_report.html").read_text()
+    assert "patient - control" in page
 
 
 @pytest.mark.slow
-def test_eight_coarse_heads(heads, capsys):
-    options = "--subjects 8 --voxel 4 --difference-ppb 60 --preset fast --coarse --permutations 200"
-    status, regions, clusters = found(heads / "coarse", options.split(), capsys)
+def test_eight_coarse_heads(heads):
+    options = "--subjects 8 --voxel 4 --difference-ppb 60 --preset fast --detail coarse"
+    options += " --permutations 200 --true-labels --workers 1"
+    status, regions, clusters = found(heads / "coarse", options)
     assert status == 0
-    assert "Globus pallidus" in regions[0]
+    assert regions[0]["structure"] == "GP"
+    assert 30 < float(regions[0]["estimate"]) < 70
     assert "Globus pallidus" in clusters[0]["structures"]
     assert clusters[0]["sign"] == "+"
+    # the same command again keeps all that is there
+    assert groupdemo.main([str(heads / "coarse"), *options.split()]) == 0
+    with (heads / "coarse" / "maps" / "logs" / "summary.tsv").open(encoding="utf-8") as file:
+        statuses = {row["status"] for row in csv.DictReader(file, delimiter="\t")}
+    assert statuses == {"skipped"}
 
 
 def test_a_cohort_has_its_table_and_truth(tmp_path):

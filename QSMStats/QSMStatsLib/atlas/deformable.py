@@ -27,6 +27,9 @@ class Channel:
 LEVELS = ((4, 40), (2, 40), (1, 15))
 """Voxel size (mm) and number of iterations, coarse to fine."""
 
+DETAIL = {"fine": LEVELS, "coarse": LEVELS[:1]}
+"""Levels by name; coarse is fast and finds large differences only."""
+
 
 def deform(channels, valid, progress, levels=LEVELS, radius=2, fluid=2.0, elastic=0.7, step=0.6):
     """Displacement field (mm, world) on the grid of ``valid`` that carries fixed onto moving.

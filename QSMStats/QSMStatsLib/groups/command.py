@@ -8,6 +8,7 @@ from pathlib import Path
 from QSMReconLib.errors import InputError, ParameterError, QSMError
 from QSMReconLib.progress import Progress
 
+from ..atlas.deformable import DETAIL
 from ..cohort.cohort import MEASURES
 from ..cohort.gather import TABLE, participants_beside, read_cohort
 from ..everyone import main as measure_maps
@@ -83,6 +84,7 @@ def parser():
     g.add_argument("--maps", type=Path, metavar="FOLDER", help="where the maps are; default: BIDS")
     g.add_argument("--fwhm", type=float, metavar="MM", help="smoothing; default 3 mm")
     g.add_argument("--absolute", action="store_true", help="the size of chi without its sign")
+    g.add_argument("--detail", choices=DETAIL, help="of the normalisation; default fine")
     g = p.add_argument_group("how")
     g.add_argument("--p", choices=TESTS, dest="p_of", help="whose P counts")
     g.add_argument("--correction", choices=CORRECTIONS)
@@ -212,6 +214,7 @@ def _voxels(args):
         return None
     values = {"maps": str(args.maps or args.bids), "questions": args.voxelwise}
     values |= {"fwhm_mm": args.fwhm} if args.fwhm is not None else {}
+    values |= {"detail": args.detail} if args.detail else {}
     return values | ({"measure": "absolute"} if args.absolute else {})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.files.nifti import stem
 
+from ..atlas.deformable import DETAIL
 from ..cohort.gather import key_of
 from ..voxelwise.run import Options, run_voxelwise
 from ..voxelwise.subjects import Subject
@@ -39,15 +40,17 @@ def maps_of(folder, keys):
     problems += [f"{names[k]} has {len(found[k])} maps" for k in keys if len(found.get(k, ())) > 1]
     if problems:
         raise InputError.from_problems(f"Maps below {folder}", problems)
-    return [
-        Subject(
-            "_".join(part for part in key if part),
-            found[key][0],
-            _beside(found[key][0], "desc-brain_mask", "mask"),
-            _beside(found[key][0], "T1w"),
-        )
-        for key in keys
-    ]
+    return [subject_of(found[key][0]) for key in keys]
+
+
+def subject_of(path):
+    """The Subject of a map with what lies beside it."""
+    return Subject(
+        "_".join(part for part in key_of(path) if part),
+        path,
+        _beside(path, "desc-local_mask", "desc-brain_mask", "mask"),
+        _beside(path, "T1w"),
+    )
 
 
 def ask_voxels(cohort, question, settings, maps, out, options=None, progress=None):
@@ -60,7 +63,8 @@ def ask_voxels(cohort, question, settings, maps, out, options=None, progress=Non
     settings : Settings, of which references, blocks, permutations, seed and alpha hold here too
     maps : folder with the maps
     out : folder of the derivatives
-    options : dict of voxelwise.run.Options that differ from these
+    options : dict of voxelwise.run.Options that differ from these, and "detail" of the
+        normalisation, see deformable.DETAIL
     progress : Progress
 
     Returns
@@ -84,8 +88,10 @@ def ask_voxels(cohort, question, settings, maps, out, options=None, progress=Non
         chosen["permutations"] = settings.permutations
     chosen["volume_covariate"] = "volume" in question.covariates
     blocks = cohort.covariate(settings.blocks)[design.index] if settings.blocks else None
+    chosen |= options or {}
+    levels = DETAIL[chosen.pop("detail", "fine")]
     every = [c for t in question.test for c in contrasts_of(design, t, question.all_pairs)]
-    folder, results = Path(out) / "group" / "voxelwise", {}
+    folder, results = folder_of(out), {}
     for i, contrast in enumerate(every):
         here = progress and progress.part(i / len(every), (i + 1) / len(every))
         results[contrast.label] = run_voxelwise(
@@ -93,13 +99,19 @@ def ask_voxels(cohort, question, settings, maps, out, options=None, progress=Non
             design.matrix,
             contrast.weights,
             folder,
-            Options(**(chosen | (options or {}))),
+            Options(**chosen),
             label=label_of_files(question, contrast),
             names=design.names,
             blocks=blocks,
+            levels=levels,
             progress=here,
         )
     return results
+
+
+def folder_of(out):
+    """Where everything by voxel goes; normalised maps below ``normalised``."""
+    return Path(out) / "group" / "voxelwise"
 
 
 def label_of_files(question, contrast):

@@ -1,6 +1,7 @@
 """Maps of many subjects on one grid: normalised once, kept as files, read as one array."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from QSMReconLib.progress import Progress
 from ..atlas.deformable import LEVELS
 from ..atlas.template import load_atlas
 from ..segmenttable import valid_region
+from ..tables import write_files
 from ..volumes import on_grid_of, read_map, read_volume, same_grid
 from .normalise import SPACE, normalise
 from .smooth import smooth_inside
@@ -87,14 +89,20 @@ def normalise_all(subjects, folder, progress=None, levels=LEVELS):
     for number, subject in enumerate(subjects):
         here = progress.part(number / len(subjects), (number + 1) / len(subjects), subject.name)
         try:
-            _normalise_one(subject, folder, atlas, here, levels)
+            normalise_one(subject, folder, atlas, here, levels)
         except InputError as error:
             problems.append(f"{subject.name}: {error}; repair it or leave the subject out")
     if problems:
         raise InputError.from_problems("Normalisation", problems)
 
 
-def _normalise_one(subject, folder, atlas, progress, levels):
+def normalise_one(subject, folder, atlas=None, progress=None, levels=LEVELS):
+    """Bring one subject to the template, unless that was done from the same files.
+
+    Returns
+    -------
+    list of the paths written, empty if they were there
+    """
     files = normalised_files(folder, subject.name)
     sidecar = files["chi"].with_name(nifti.stem(files["chi"]) + ".json")
     made_from = {
@@ -102,7 +110,7 @@ def _normalise_one(subject, folder, atlas, progress, levels):
         "DeformationLevels": [list(level) for level in levels],
     }
     if sidecar.is_file() and made_from.items() <= read_json(sidecar).items():
-        return
+        return []
     chi, unit_source = read_map(subject.chi, subject.unit)
     mask = subject.mask and read_volume(subject.mask, "Brain mask")
     brain, how = valid_region(chi.array, mask and on_grid_of(mask, chi, "Brain mask"))
@@ -112,14 +120,16 @@ def _normalise_one(subject, folder, atlas, progress, levels):
         brain,
         chi.affine_ras,
         t1 and (t1.array, t1.affine_ras),
-        atlas,
-        progress,
+        atlas or load_atlas(),
+        progress or Progress(),
         levels,
     )
     Path(folder).mkdir(parents=True, exist_ok=True)
     geometry = Geometry.from_affine(result.chi.shape, result.affine_ras)
     for kind, path in files.items():
-        nifti.write(path, getattr(result, kind), geometry)
+        part = path.with_name(f".part-{path.name}")
+        nifti.write(part, getattr(result, kind), geometry)
+        os.replace(part, path)
     facts = {
         "Units": "ppm",
         "UnitOfMap": unit_source,
@@ -128,7 +138,8 @@ def _normalise_one(subject, folder, atlas, progress, levels):
         "AlignmentCorrelation": result.correlation,
         "Sources": [str(p) for p in (subject.chi, subject.mask, subject.t1) if p],
     }
-    sidecar.write_text(json.dumps(facts | made_from, indent=2) + "\n", encoding="utf-8")
+    write_files({sidecar: json.dumps(facts | made_from, indent=2) + "\n"})
+    return [*files.values(), sidecar]
 
 
 def _stamp(path):
