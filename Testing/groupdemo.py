@@ -11,16 +11,22 @@ kept.
 
 import argparse
 import csv
+import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 from groupheads import make_cohort
 
 from QSMReconLib.cli import main as reconstruct
 from QSMReconLib.errors import QSMError
+from QSMReconLib.files.nifti import read, stem, write
 from QSMReconLib.many import add_options
 from QSMStatsLib.__main__ import main as statistics
 from QSMStatsLib.atlas.deformable import DETAIL
+
+LARGE = (1, 2, 3, 4, 5, 6, 7, 8, 11, 12)
+"""Labels of caudate, putamen, both parts of the pallidum and thalamus in the numerical heads."""
 
 
 def parser():
@@ -38,6 +44,18 @@ def parser():
     return p
 
 
+def true_labels(heads, folder):
+    """Labels of the large nuclei as they were drawn, for each head; returns the folder."""
+    for path in sorted((heads / "derivatives" / "truth").glob("sub-*/anat/*_dseg.nii.gz")):
+        labels = read(path)
+        target = folder / path.relative_to(heads / "derivatives" / "truth")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        kept = np.where(np.isin(labels.array, LARGE), labels.array, 0)
+        write(target, kept, labels.geometry)
+        shutil.copy(path.with_name(f"{stem(path)}.tsv"), target.parent)
+    return folder
+
+
 def steps(args):
     """Name, function and words of each command."""
     heads, maps, results = (args.out / name for name in ("heads", "maps", "results"))
@@ -50,7 +68,9 @@ def steps(args):
         reconstruct,
         [heads, maps, "participant", "--preset", args.preset, *where],
     )
-    labels = ["--segmentations", heads / "derivatives" / "truth"] if args.true_labels else []
+    labels = []
+    if args.true_labels:
+        labels = ["--segmentations", true_labels(heads, args.out / "labels")]
     yield (
         "Segmentation, tables and normalisation",
         statistics,

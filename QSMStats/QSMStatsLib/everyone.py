@@ -34,8 +34,10 @@ def parser():
     p.add_argument("--t1-from", type=Path, metavar="BIDS", help="data set with sub-*_T1w.nii.gz")
     p.add_argument(
         "--normalise",
-        action="store_true",
-        help="bring the maps to the template, to compare by voxel",
+        nargs="?",
+        const="fine",
+        choices=DETAIL,
+        help="bring the maps to the template too, for the comparison by voxel",
     )
     p.add_argument("--quiet", action="store_true", help="print errors only")
     p.add_argument("--debug", action="store_true", help="print tracebacks of errors")

@@ -112,9 +112,10 @@ def weighted_percentile(values, weight, percent):
 
 
 def trimmed_mean(region):
-    """Mean of the voxels between the 10th and the 90th percentile."""
+    """Mean of the voxels between the 10th and the 90th percentile; of all if none is there."""
     low, high = percentile(region, TRIM_PERCENT), percentile(region, 100 - TRIM_PERCENT)
     kept = (region.chi_ppb >= low) & (region.chi_ppb <= high)
+    kept |= not kept.any()
     return float(np.average(region.chi_ppb[kept], weights=region.weight[kept]))
 
 

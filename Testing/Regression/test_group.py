@@ -48,8 +48,9 @@ def test_eight_coarse_heads(heads):
     assert 30 < float(regions[0]["estimate"]) < 70
     assert "Globus pallidus" in clusters[0]["structures"]
     assert clusters[0]["sign"] == "+"
-    # the same command again keeps all that is there
-    assert groupdemo.main([str(heads / "coarse"), *options.split()]) == 0
+    args = groupdemo.parser().parse_args([str(heads / "coarse"), *options.split()])
+    _, command, words = next(groupdemo.steps(args))
+    assert command([str(word) for word in words]) == 0
     with (heads / "coarse" / "maps" / "logs" / "summary.tsv").open(encoding="utf-8") as file:
         statuses = {row["status"] for row in csv.DictReader(file, delimiter="\t")}
     assert statuses == {"skipped"}

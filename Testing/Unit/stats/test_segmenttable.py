@@ -160,6 +160,8 @@ def test_trimmed_mean_equals_the_mean_between_the_percentiles():
     low, high = np.percentile(x, (10, 90))
     region = Region(x, np.ones(x.size), 1, 1)
     assert trimmed_mean(region) == pytest.approx(x[(x >= low) & (x <= high)].mean())
+    pair = Region(np.array([10.0, 30.0]), np.ones(2), 1, 1)
+    assert trimmed_mean(pair) == 20
 
 
 @pytest.mark.parametrize("percent", [0, 5, 33.3, 50, 95, 100])
