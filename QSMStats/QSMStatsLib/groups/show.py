@@ -28,18 +28,19 @@ def pictures_of(result, progress=None):
             data = panels(answer, settings, term)
             if data:
                 plain = len(answer.question.test) == 1 and ":" not in term
-                suffix = "" if plain else f"-{term.replace(':', '')}"
+                suffix = "" if plain else "-" + "".join(c for c in term if c.isalnum())
                 out[f"{answer.question.id}_{kind}{suffix}"] = data
     return out
 
 
 def _can_be_drawn(answer):
-    """Numbers, categories, and interactions of one of each."""
+    """Numbers, their squares, categories, and interactions of a number and a category."""
 
     def able(term):
-        parts = term.split(":")
+        parts = [part.partition("^")[0] for part in term.split(":")]
         groups = sum(part in answer.groups for part in parts)
-        return "^" not in term and (len(parts) == 1 or (len(parts), groups) == (2, 1))
+        drawn = "^" in term and parts[0] in answer.question.test
+        return not drawn and (len(parts) == 1 or (len(parts), groups) == (2, 1))
 
     return able
 
@@ -69,6 +70,7 @@ def forest(answer, settings):
     height = max(len(titles) * (0.22 + 0.1 * len(contrasts)), 1.5)
     figure, grid = _grid(1, len(measures), 3.1, height, between=0.25, bottom=0.85, sharey=True)
     for axes, measure in zip(grid, measures, strict=True):
+        units = {e.unit for e in effects if e.measure == measure}
         for k, (term, contrast) in enumerate(contrasts):
             rows = [
                 e for e in effects if (e.measure, e.term, e.contrast) == (measure, term, contrast)
@@ -77,6 +79,7 @@ def forest(answer, settings):
             y = np.array([titles.index(row_title(e)) + shift for e in rows])
             color = COLORS[k % len(COLORS)]
             label = contrast_label(rows, contrast)
+            label += f" ({rows[0].unit})" if rows and len(units) > 1 else ""
             axes.hlines(y, [e.low for e in rows], [e.high for e in rows], color=color, lw=1.6)
             sure = np.array([significance(e, settings) < settings.alpha for e in rows], bool)
             x = np.array([e.estimate for e in rows])
@@ -85,8 +88,7 @@ def forest(answer, settings):
             axes.plot([], [], "o-", color=color, label=label)
         axes.axvline(0, color="k", lw=0.8)
         axes.set_title(MEASURES[measure][0], fontsize=10)
-        units = {e.unit for e in effects if e.measure == measure}
-        axes.set_xlabel(units.pop() if len(units) == 1 else MEASURES[measure][1])
+        axes.set_xlabel(next(iter(units)) if len(units) == 1 else MEASURES[measure][1])
         axes.grid(axis="y", color="0.92")
     grid[0].set_yticks(range(len(titles)), titles)
     grid[0].set_ylim(len(titles) - 0.4, -0.6)
@@ -124,7 +126,7 @@ def contrast_label(rows, contrast):
     """How a contrast is called in a legend."""
     if rows and rows[0].term == contrast:
         return f"per unit of {label_of(contrast)}"
-    return contrast
+    return contrast.replace("[", " ").replace("]", "").replace(":", " x ")
 
 
 def panels(answer, settings, term, measure=None, keys=None):
@@ -161,7 +163,8 @@ def panels(answer, settings, term, measure=None, keys=None):
     label, unit = MEASURES[measure]
     unit += "/year" if answer.question.kind == "change" else ""
     figure.supylabel(f"{label} ({unit})", fontsize=10, x=0.01)
-    numbers = [part for part in term.split(":") if part not in answer.groups]
+    names = [part.partition("^")[0] for part in term.split(":")]
+    numbers = [name for name in names if name not in answer.groups]
     if numbers:
         own = unit_of(numbers[0])
         label = label_of(numbers[0]) + (f" ({own})" if own else "")

@@ -87,6 +87,8 @@ def test_a_quadratic_line_bends_as_the_model_does():
         (Question("g"), {"g_forest", "g_violin"}),
         (Question("m", ("group", "edss")), {"m_forest", "m_violin-group", "m_scatter-edss"}),
         (Question("x", ("group:age",), ("group", "age")), {"x_forest", "x_scatter-groupage"}),
+        (Question("q", ("age^2",), ("age",)), {"q_forest", "q_scatter"}),
+        (Question("a", ("age", "age^2"), ()), {"a_forest", "a_scatter-age"}),
         (Question("c", ("group",), (), kind="change"), {"c_forest", "c_violin"}),
         (Question("r", ("group:time",), ("group", "time"), kind="mixed"), {"r_forest"}),
     ],
