@@ -181,9 +181,9 @@ def _welch(model, contrast):
 
 
 def _ranks(model, contrast, coverage):
-    """Partial rank correlation with a single number of the model."""
+    """Partial rank correlation with a number; products and squares have no ranks of their own."""
     places = np.flatnonzero(contrast.weights)
-    if len(places) != 1:
+    if len(places) != 1 or {":", "^"} & set(contrast.term):
         return {}
     x = model.design.matrix
     others = np.delete(x, [0, places[0]], axis=1)

@@ -245,6 +245,7 @@ def test_interaction_and_square_are_those_of_least_squares():
     other = pingouin.linear_regression(columns, data.y)
     assert (e.estimate, e.p) == pytest.approx((other.coef[1], other.pval[1]), **CLOSE)
     assert (e.contrast, e.unit) == ("group[MS]:age", "ppb/year")
+    assert np.isnan(e.rho)
     e = ask(COHORT, Question("q", ("age^2",), ("age",)), PLAIN).effect("GP")
     other = pingouin.linear_regression(pandas.DataFrame({"a": age**2, "c": age}), data.y)
     assert (e.estimate, e.p) == pytest.approx((other.coef[1], other.pval[1]), **CLOSE)
