@@ -85,6 +85,11 @@ class Cohort:
     def series(self, measure, sides=("both",), structures=None):
         """Keys ``(structure, side)`` that have this measure, in fixed order."""
         wanted = self.structures if structures is None else list(structures)
+        if unknown := set(wanted) - {key[0] for key in self.values}:
+            raise InputError(
+                f"Structures: the tables have no {', '.join(sorted(unknown))}; have "
+                f"{', '.join(self.structures)}"
+            )
         pairs = [(s, side) for s in wanted for side in _SIDES if side in sides]
         return [(s, side) for s, side in pairs if (s, side, measure) in self.values]
 

@@ -91,9 +91,15 @@ def ask(cohort, question, settings=None):
         means,
         len(design.index),
         {name: design.counts(name) for name in design.levels},
-        [*notes, *check_design(design)],
+        [*notes, *check_design(design), *_absent(effects, settings)],
         cohort.rows(design.index),
     )
+
+
+def _absent(effects, settings):
+    found = {e.measure for e in effects}
+    names = [MEASURES[m][0] for m in settings.measures if m not in found]
+    return [f"the tables have no {' and no '.join(names)}"] if names else []
 
 
 def _linear(cohort, question, settings):

@@ -6,6 +6,7 @@ from pathlib import Path
 from QSMReconLib.errors import InputError, ParameterError
 from QSMReconLib.progress import Progress
 
+from ..cohort.columns import label_of
 from ..cohort.gather import read_cohort
 from .ask import ask
 from .outputs import write_group
@@ -65,6 +66,7 @@ def analyse(recipe, cohort=None, progress=None):
 
         progress(0.1, "harmonising the sites")
         cohort, notes = harmonise(cohort, measures=recipe.settings.measures, **recipe.harmonise)
+    _check_references(recipe, cohort)
     recipe = recipe.with_questions(cohort)
     answers, skipped = [], {}
     for i, question in enumerate(recipe.questions):
@@ -78,6 +80,16 @@ def analyse(recipe, cohort=None, progress=None):
         raise InputError.from_problems("Questions", problems)
     progress(1.0)
     return GroupResult(recipe, cohort, answers, skipped, notes)
+
+
+def _check_references(recipe, cohort):
+    for name, level in recipe.settings.references.items():
+        found = sorted({str(v) for v in cohort.covariates.get(name, ())} - {"", "nan"})
+        if found and level not in found:
+            raise InputError(
+                f"{label_of(name)}: no scan of the reference {level!r}; have "
+                f"{', '.join(found[:12])}"
+            )
 
 
 def run_group(recipe, out, cohort=None, progress=None):

@@ -54,6 +54,8 @@ def test_tables_become_effects_pictures_and_a_page_that_a_recipe_repeats(folder,
 
 
 def test_errors_are_one_sentence_and_leave_nothing(folder, tmp_path, capsys):
+    assert main([str(folder), str(tmp_path / "c"), "group", "--reference", "Healthy"]) == 1
+    assert "group: no scan of the reference 'Healthy'; have HC, MS" in capsys.readouterr().err
     assert main([str(folder), str(tmp_path / "c"), "group", "--test", "iq"]) == 1
     assert "no column 'iq'" in capsys.readouterr().err
     assert main([str(folder), str(tmp_path / "c"), "group", "--wrong"]) == 2

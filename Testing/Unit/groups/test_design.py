@@ -149,3 +149,13 @@ def test_settings_that_make_no_sense_are_refused(settings, said):
 def test_within_names_what_there_is():
     with pytest.raises(InputError, match="group: no scan with SPMS; have HC, MS"):
         ask(small_cohort(), Question("e", ("edss",), within={"group": "SPMS"}), PLAIN)
+
+
+def test_structures_and_measures_that_the_tables_do_not_have_are_named():
+    settings = Settings(permutations=0, structures=("TH", "STN"))
+    with pytest.raises(InputError, match="the tables have no STN; have CN, GP, TH"):
+        ask(small_cohort(), Question("g"), settings)
+    settings = Settings(permutations=0, measures=("mean_ppb", "iron_mg"))
+    assert "the tables have no iron content" in ask(small_cohort(), Question("g"), settings).notes
+    with pytest.raises(InputError, match="no structure has iron_mg; have mean_ppb, volume_ml"):
+        ask(small_cohort(), Question("g"), Settings(permutations=0, measures=("iron_mg",)))
