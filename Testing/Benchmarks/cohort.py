@@ -18,6 +18,7 @@ from QSMReconLib.progress import Progress
 from QSMStatsLib.cohort.cohort import Cohort
 from QSMStatsLib.cohort.simulate import files_of, simulate
 from QSMStatsLib.groups.ask import ask
+from QSMStatsLib.groups.harmonise import harmonise
 from QSMStatsLib.groups.question import Question
 from QSMStatsLib.groups.recipe import Recipe
 from QSMStatsLib.groups.run import run_group
@@ -116,6 +117,7 @@ def null(cohorts, n, seed=0):
     yield "mixed, group", count(ask(two, mixed, plain))
     site = Question("s", ("group",), ("age", "sex"), kind="mixed", random="site")
     yield "group, site random", count(ask(one, site, plain))
+    yield "group, ComBat", count(ask(harmonise(one, "site")[0], Question("h"), plain))
 
 
 def speed():
