@@ -1,6 +1,7 @@
 """What goes wrong becomes one sentence, leaves the scene as it was and the panel usable."""
 
 import gc
+import json
 import sys
 import tempfile
 import zipfile
@@ -452,3 +453,72 @@ def test_an_export_asks_for_folder_and_label_and_can_be_given_up(
     panel.ui.exportButton.click()
     assert len(asked) == 2
     assert (tmp_path / "sub-7" / "anat" / "sub-7_Chimap.nii.gz").is_file()
+
+
+def write_files(nodes, folder, filtered=False, **facts):
+    """A BIDS scan whose sidecars say only ``facts``."""
+    from scipy import ndimage
+
+    from QSMReconLib.files.geometry import Geometry
+    from QSMReconLib.files.nifti import write
+    from QSMReconLib.phantom import head
+
+    (phase, magnitude, _truth), affine = nodes.scan(), nodes.affine()
+    if filtered:
+        made = head(voxel_mm=4.0)
+        magnitude, affine = made.magnitude[:4], made.affine
+        signal = magnitude * np.exp(1j * made.phase[:4])
+        phase = np.angle(signal / ndimage.gaussian_filter(signal, (0, 2, 2, 2)))
+    anat = folder / "sub-1" / "anat"
+    anat.mkdir(parents=True)
+    (folder / "dataset_description.json").write_text("{}")
+    geometry = Geometry.from_affine(phase.shape[1:], affine)
+    for n, te in enumerate((0.005, 0.010, 0.015, 0.020) if filtered else TE_S):
+        for part, array in (("phase", phase), ("mag", magnitude)):
+            start = anat / f"sub-1_echo-{n + 1}_part-{part}_MEGRE"
+            write(f"{start}.nii.gz", array[n].astype("f4"), geometry)
+            said = {"Units": "rad"} if part == "phase" else {}
+            said |= {"EchoTime": te} if facts.get("te") else {}
+            said |= {"MagneticFieldStrength": 3} if facts.get("b0") else {}
+            start.with_name(start.name + ".json").write_text(json.dumps(said))
+
+
+def test_what_the_files_do_not_say_is_asked_for(panel, nodes, answers, tmp_path, monkeypatch):
+    from QSMReconLib.files import scan as scanfiles
+
+    monkeypatch.setattr(scanfiles, "sign_agreement", lambda *_unused: 0.5)
+    write_files(nodes, tmp_path)
+    given, asked = answers
+    given[:] = ["4, 8; 12 16", "3"]
+    panel.widget.parts[0].load_folder(str(tmp_path))
+    assert panel.errors == []
+    assert [question for question, *_more in asked] == [
+        "Echo times (ms), separated by commas",
+        "Field strength (T)",
+    ]
+    panel.wait_for_facts()
+    assert "4 echoes, TE 4 to 16 ms, 3 T" in panel.ui.factsLabel.text
+    assert "--" not in panel.ui.logText.toPlainText()
+
+
+@pytest.mark.parametrize("answer", [None, "four"])
+def test_without_an_answer_there_is_a_sentence_in_words(panel, nodes, answers, tmp_path, answer):
+    write_files(nodes, tmp_path, b0=True)
+    given, _asked = answers
+    given.append(answer)
+    before = panel.slicer.mrmlScene.GetNumberOfNodes()
+    panel.widget.parts[0].load_folder(str(tmp_path))
+    assert ("echo times" if answer is None else "'four' is not a number") in panel.errors[-1]
+    assert "--" not in panel.errors[-1]
+    assert panel.slicer.mrmlScene.GetNumberOfNodes() == before
+
+
+def test_filtered_phase_is_loaded_with_a_warning(panel, nodes, answers, tmp_path, monkeypatch):
+    from QSMReconLib.files import scan as scanfiles
+
+    monkeypatch.setattr(scanfiles, "sign_agreement", lambda *_unused: 0.5)
+    write_files(nodes, tmp_path, filtered=True, te=True, b0=True)
+    panel.widget.parts[0].load_folder(str(tmp_path))
+    assert panel.errors == []
+    panel.wait_for_facts()
+    assert "high-pass filtered" in panel.ui.warningsLabel.text

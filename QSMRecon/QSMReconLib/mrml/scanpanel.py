@@ -6,7 +6,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..errors import InputError, QSMError
-from . import channels, loading, runner, understanding, worker
+from . import channels, loading, runner, statements, understanding, worker
 from .factsform import FactsForm
 from .parameters import IMAGES
 from .sources import collect
@@ -193,13 +193,16 @@ class ScanPanel:
                 return
 
         def action(on_progress, cancel):
-            return loading.load_files(scans[name], None, on_progress, cancel)
+            def read(corrections):
+                return loading.load_files(scans[name], corrections, on_progress, cancel)
+
+            return statements.read_with(read, self.session.ui.loadFolderButton)
 
         loaded = self.session.run(_("Loading {name}").format(name=name), action)
         if loaded:
             nodes, decisions = loaded
             for decision in decisions:
-                self.session.log(decision)
+                self.session.log(statements.in_words(decision))
             self._take(nodes)
 
     def load_sample(self):
