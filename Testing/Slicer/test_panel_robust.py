@@ -522,3 +522,12 @@ def test_filtered_phase_is_loaded_with_a_warning(panel, nodes, answers, tmp_path
     assert panel.errors == []
     panel.wait_for_facts()
     assert "high-pass filtered" in panel.ui.warningsLabel.text
+
+
+def test_no_error_of_the_panel_names_an_option_of_the_command_line(panel, nodes, tmp_path):
+    write_files(nodes, tmp_path, te=True, b0=True)
+    for path in tmp_path.rglob("*part-phase*"):
+        path.unlink()
+    panel.widget.parts[0].load_folder(str(tmp_path))
+    assert "no phase was found" in panel.errors[-1]
+    assert "--" not in panel.errors[-1]

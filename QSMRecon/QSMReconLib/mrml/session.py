@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import Cancelled, MissingPackage, QSMError
-from . import outputs, packages, worker
+from . import outputs, packages, statements, worker
 from .parameters import IMAGES, attribute
 from .setup import Setup
 from .widgets import WheelGuard, guard_wheel
@@ -172,7 +172,7 @@ class Session:
     def fail(self, error):
         """Tell the user about an error."""
         if isinstance(error, QSMError):
-            text = str(error)
+            text = statements.in_words(str(error))
         else:
             logging.exception("QSM: unexpected error")
             text = _("Something went wrong: {error}. The log has more.").format(error=error)
