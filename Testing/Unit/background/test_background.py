@@ -12,7 +12,7 @@ from QSMReconLib.progress import Progress
 from QSMReconLib.stages import stage
 
 STAGE = stage("background")
-METHODS = [a.id for a in STAGE.algorithms]
+METHODS = [a.id for a in STAGE.algorithms if not a.single_step]
 WHOLE_MASK = {"pdf", "jointdipoles"}
 SMALL = {m: {"radius_mm": 4.0} for m in ("sharp", "resharp", "ismv")}
 OUTSIDE = ((-1.9, 0.3, 0.1), 0.3, 3.0)
