@@ -17,7 +17,7 @@ _PRESETS = (
             ("unwrapping", "romeo", {}),
             ("fieldfit", "weightedmean", {}),
             ("r2star", "arlo", {}),
-            ("background", "jointdipoles", {"iterations": 3}),
+            ("background", "jointdipoles", {}),
             ("inversion", "tv", {"outside": "fitted", "iterations": 7}),
             ("referencing", "brain", {}),
         ),

@@ -3,10 +3,11 @@
 import numpy as np
 
 from ..errors import InputError
+from ..numerics.coarsegrid import BlockGrid
 from ..numerics.dataterm import data_weights
 from ..numerics.dipole import dipole_kernel
 from ..numerics.distance import distance_inside, six_inside
-from ..numerics.fourier import Box
+from ..numerics.fourier import Box, bounding_box
 from ..numerics.laplace import without_boundary_values
 from ..numerics.solvers import conjugate_gradients
 from ._support import kept_fraction, usable_field
@@ -21,14 +22,15 @@ FAR_MM = 12.0
 """The prior of the outer sources grows no further beyond this distance from the mask."""
 
 
-def dipole_fit(images, acq, params, progress, *, inner, outer, noise):
+def dipole_fit(images, acq, params, progress, *, inner, outer, noise, grid_mm=0.0):
     """Total field minus the field of the outer sources of a weighted fit.
 
     Minimises ``|W (f - D chi)|^2 + noise^2 |chi / p|^2`` over sources of prior strength p:
     ``inner`` inside the mask, ``outer * sqrt(distance in mm)`` outside. The field that is fitted
     has already lost the harmonic function with its values at the edge of the mask. That function is
     a field of outer sources and so belongs to the background anyway; the outer sources needed for
-    the rest are a hundred times weaker, and the iteration starts close to its end.
+    the rest are a hundred times weaker, and the iteration starts close to its end. Their field is
+    smooth: it can be fitted to the weighted means of blocks of voxels.
 
     Parameters
     ----------
@@ -37,6 +39,7 @@ def dipole_fit(images, acq, params, progress, *, inner, outer, noise):
     params : with ``min_reliability`` and ``iterations``
     progress : Progress
     inner, outer, noise : float
+    grid_mm : about the size of the blocks; 0 for single voxels
 
     Returns
     -------
@@ -52,13 +55,32 @@ def dipole_fit(images, acq, params, progress, *, inner, outer, noise):
             "use a larger mask"
         )
     rest, _, _ = without_boundary_values(
-        field, usable, acq.voxel_size_mm, BOUNDARY_TOLERANCE, progress.part(0, 0.2)
+        field, usable, acq.voxel_size_mm, BOUNDARY_TOLERANCE, progress.part(0, 0.3)
     )
-    box = Box(usable, acq.voxel_size_mm, PAD_MM)
-    rest = box.put(rest)
-    weights = box.put(data_weights(usable, field_noise, reliability))
-    prior = source_prior(box, inner, outer)
-    forward, adjoint = dipole_operators(box, acq, prior, np.square(weights, out=weights))
+    part = bounding_box(usable)
+    weights = np.square(data_weights(usable, field_noise, reliability)[part])
+    rest[part] -= _outer_field(
+        rest[part], usable[part], weights, acq, params, progress, (inner, outer, noise), grid_mm
+    )
+    rest *= usable
+    progress.note(kept_fraction=kept_fraction(usable, mask))
+    return rest, usable
+
+
+def _outer_field(rest, inside, weights, acq, params, progress, strengths, grid_mm):
+    """Field of the outer sources, on the bounding box of the mask."""
+    inner, outer, noise = strengths
+    grid = BlockGrid(rest.shape, [max(1, round(grid_mm / v)) for v in acq.voxel_size_mm])
+    total = grid.sums(weights)
+    mean = grid.sums(weights * rest)
+    mean /= np.maximum(total, np.finfo(np.float32).tiny)
+    share = grid.sums(inside.astype(np.float32)) / np.prod(grid.block)
+    size_mm = [v * b for v, b in zip(acq.voxel_size_mm, grid.block, strict=True)]
+    box = Box(np.ones(grid.shape, bool), size_mm, PAD_MM)
+    mean, holds_tissue = box.put(mean), box.put(share >= 0.5)
+    prior = source_prior(holds_tissue, size_mm, inner, outer)
+    squared_weights = box.put(total / np.float32(np.prod(grid.block)))
+    forward, adjoint = dipole_operators(box, acq, prior, squared_weights)
 
     def normal_operator(x):
         y = adjoint(forward(x))
@@ -67,34 +89,30 @@ def dipole_fit(images, acq, params, progress, *, inner, outer, noise):
 
     solution = conjugate_gradients(
         normal_operator,
-        adjoint(rest),
+        adjoint(mean),
         iterations=params.iterations,
         tolerance=0,
-        progress=progress.part(0.2, 0.95),
+        progress=progress.part(0.3, 0.95),
     )
+    progress.note(iterations=solution.iterations, residual=solution.residual)
     sources = solution.x
-    sources[box.mask] = 0
-    rest -= forward(sources)
-    progress.note(
-        kept_fraction=kept_fraction(usable, mask),
-        iterations=solution.iterations,
-        residual=solution.residual,
-    )
-    return box.get(rest), usable
+    sources[holds_tissue] = 0
+    found = forward(sources)[box.core]
+    return found if max(grid.block) == 1 else grid.fine(found)
 
 
-def source_prior(box, inner, outer):
+def source_prior(inside, voxel_size_mm, inner, outer):
     """Expected strength of a source: ``inner`` inside, ``outer sqrt(distance in mm)`` outside."""
-    distance = distance_inside(~box.mask, box.voxel_size_mm, FAR_MM, open_border=False)
+    distance = distance_inside(~inside, voxel_size_mm, FAR_MM, open_border=False)
     prior = np.sqrt(distance, out=distance)
     prior *= np.float32(outer)
-    prior[box.mask] = inner
+    prior[inside] = inner
     return prior
 
 
 def dipole_operators(box, acq, prior, squared_weights):
     """``x -> D p x`` and its adjoint for the weighted inner product, ``y -> p D w^2 y``."""
-    kernel = dipole_kernel(box.shape, acq.voxel_size_mm, acq.b0_direction)
+    kernel = dipole_kernel(box.shape, box.voxel_size_mm, acq.b0_direction)
 
     def forward(x):
         return box.convolve(x * prior, kernel)

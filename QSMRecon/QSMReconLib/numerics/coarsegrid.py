@@ -1,4 +1,4 @@
-"""Smooth fits to noisy data on a coarse grid."""
+"""Coarse grids: sums over blocks of voxels, and smooth values between them."""
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
@@ -7,31 +7,27 @@ from scipy.sparse import csr_array
 _POINTS_PER_SIGMA = 1.5
 
 
-class CoarseGrid:
-    """Blocks of voxels, small against the width of a Gaussian that smooths over them.
+class BlockGrid:
+    """Blocks of voxels; the last along an axis may reach beyond the volume.
 
     Parameters
     ----------
     shape : (K, J, I)
-    voxel_size_mm : three numbers
-    sigma_mm : standard deviation of the Gaussian
+    block : voxels of a block along k, j and i
 
     Attributes
     ----------
-    block : voxels of a block along k, j and i
+    shape : number of blocks
+    block
     """
 
-    def __init__(self, shape, voxel_size_mm, sigma_mm):
-        self.fine_shape = shape
-        self.block, self._gaussians, self._splines = [], [], []
-        for n, size in zip(shape, voxel_size_mm, strict=True):
-            block = max(1, int(sigma_mm / _POINTS_PER_SIGMA / size))
-            centres = block * np.arange(-(-n // block)) + (block - 1) / 2
-            distance = (centres[:, np.newaxis] - centres) * (size / sigma_mm)
-            self.block.append(block)
-            self._gaussians.append(_sparse(np.exp(-0.5 * distance**2), 1e-6))
-            self._splines.append(_spline(centres, n))
-        self.shape = tuple(g.shape[0] for g in self._gaussians)
+    def __init__(self, shape, block):
+        self.fine_shape, self.block = shape, block
+        self.shape = tuple(-(-n // b) for n, b in zip(shape, block, strict=True))
+        self.centres = [
+            b * np.arange(n) + (b - 1) / 2 for n, b in zip(self.shape, block, strict=True)
+        ]
+        self._splines = [_spline(c, n) for c, n in zip(self.centres, shape, strict=True)]
 
     def sums(self, volume):
         """Sum of each block of a (K, J, I) volume, or of a slab of whole blocks along k."""
@@ -40,14 +36,34 @@ class CoarseGrid:
             volume = np.add.reduceat(volume, starts, axis=axis)
         return volume
 
-    def gaussian(self, blocks):
-        """Convolve with the Gaussian; nothing lies outside."""
-        return _apply(self._gaussians, blocks)
-
     def fine(self, blocks, k=slice(None)):
         """Values at the voxels of a slab from values at the centres of all blocks, by splines."""
         along_k, along_j, along_i = self._splines
         return _apply((along_k[k], along_j, along_i), blocks)
+
+
+class CoarseGrid(BlockGrid):
+    """Blocks that are small against the width of a Gaussian that smooths over them.
+
+    Parameters
+    ----------
+    shape : (K, J, I)
+    voxel_size_mm : three numbers
+    sigma_mm : standard deviation of the Gaussian
+    """
+
+    def __init__(self, shape, voxel_size_mm, sigma_mm):
+        super().__init__(
+            shape, [max(1, int(sigma_mm / _POINTS_PER_SIGMA / size)) for size in voxel_size_mm]
+        )
+        self._gaussians = []
+        for centres, size in zip(self.centres, voxel_size_mm, strict=True):
+            distance = (centres[:, np.newaxis] - centres) * (size / sigma_mm)
+            self._gaussians.append(_sparse(np.exp(-0.5 * distance**2), 1e-6))
+
+    def gaussian(self, blocks):
+        """Convolve with the Gaussian; nothing lies outside."""
+        return _apply(self._gaussians, blocks)
 
 
 def _spline(centres, n):

@@ -20,7 +20,7 @@ def random_operators(head, inner):
     rng = np.random.default_rng(0)
     box = Box(head.mask, head.acq.voxel_size_mm, 4.0)
     weights = rng.uniform(0, 2, box.shape).astype(np.float32) * box.mask
-    prior = source_prior(box, inner, 0.8)
+    prior = source_prior(box.mask, box.voxel_size_mm, inner, 0.8)
     x, y = (rng.standard_normal(box.shape, np.float32) for _ in range(2))
     return box, weights, prior, dipole_operators(box, head.acq, prior, weights), x, y
 
@@ -41,7 +41,7 @@ def test_no_source_of_the_background_lies_inside():
 def test_sources_further_out_may_be_stronger():
     head = spheres((30, 30, 30))
     box = Box(head.mask, (1, 1, 1), 4.0)
-    prior = source_prior(box, 1.0, 0.5)
+    prior = source_prior(box.mask, box.voxel_size_mm, 1.0, 0.5)
     assert (prior[box.mask] == 1).all()
     assert prior[~box.mask].min() == pytest.approx(0.5)
     assert prior.max() <= 0.5 * 12**0.5
@@ -51,7 +51,8 @@ def test_the_residual_is_orthogonal_to_the_fields_of_outer_sources():
     head = spheres(**GRID)
     box = Box(head.mask, head.acq.voxel_size_mm, 4.0)
     ones = box.mask.astype(np.float32)
-    _, adjoint = dipole_operators(box, head.acq, source_prior(box, 0.0, 1.0), ones)
+    prior = source_prior(box.mask, box.voxel_size_mm, 0.0, 1.0)
+    _, adjoint = dipole_operators(box, head.acq, prior, ones)
     few, many = (box.put(remove(head, {"iterations": n})) for n in (1, 200))
     total = box.put(head.total_field * head.mask)
     assert np.linalg.norm(adjoint(many)) < 0.01 * np.linalg.norm(adjoint(total))
