@@ -23,6 +23,9 @@ SUPPORT_COUPLING = 1e-2
 
 RELAXATION = 1.8
 
+SAMPLE = 4
+"""Every so many groups of planes are enough for the change of an iteration."""
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -99,11 +102,12 @@ class _Splitting:
         def zeros():
             return np.zeros(box.shape, np.float32)
 
-        self.dual, self.target = [[zeros() for _ in range(3)] for _ in range(2)]
+        self.relaxed = [zeros() for _ in range(3)]
         self.split, self.split_dual = field.copy(), zeros()
         self.pull = zeros() if confined else None
         self.x, self.right_side, self.work = zeros(), zeros(), zeros()
         self.planes = in_planes(self.x)
+        self.some_planes = self.planes[len(self.planes) // 2 % SAMPLE :: SAMPLE]
         self.iterations, self.change = 0, np.inf
 
     def iterate(self):
@@ -118,7 +122,7 @@ class _Splitting:
         self.data_step(self.work, self.split)
         np.subtract(self.work, self.split, out=self.split_dual)
         self.iterations += 1
-        self.change = relative_change(before, self.x, self.box.mask, self.planes)
+        self.change = relative_change(before, self.x, self.box.mask, self.some_planes)
         return self.change
 
     def _solve(self):
@@ -141,23 +145,26 @@ class _Splitting:
     def _split_gradient(self):
         """Relaxed soft-thresholding of the gradient, and the right side of the next update.
 
-        ``target`` is the split gradient minus its scaled dual.
+        One array holds both the split gradient and its scaled dual u: their sum ``relaxed``, the
+        point that was split last, of which u is the part within the limit. With r the relaxation
+        the next one is ``r gradient + (1 - r) split + u = r (gradient + u) - (r - 1) relaxed``.
         """
         total, spacing_mm = self.right_side, self.box.voxel_size_mm
         total[...] = 0
-        slope = np.empty_like(self.x[self.planes[0]])
+        buffers = [np.empty_like(self.x[self.planes[0]]) for _ in range(2)]
         for here in self.planes:
-            relaxed = slope[: here.stop - here.start]
+            slope, dual = (buffer[: here.stop - here.start] for buffer in buffers)
             for axis in range(3):
-                target, dual = self.target[axis][here], self.dual[axis][here]
-                limit = self.limits[axis][here]
-                target += dual
-                difference_in_planes(self.x, here, axis, spacing_mm[axis], relaxed)
-                relax(relaxed, target, dual, relaxed)
-                np.clip(relaxed, -limit, limit, out=dual)
-                relaxed -= dual
-                np.subtract(relaxed, dual, out=target)
-                add_adjoint_in_planes(target, here, axis, spacing_mm[axis], total)
+                relaxed, limit = self.relaxed[axis][here], self.limits[axis][here]
+                difference_in_planes(self.x, here, axis, spacing_mm[axis], slope)
+                slope += _within(relaxed, limit, dual)
+                slope *= np.float32(RELAXATION)
+                relaxed *= np.float32(1 - RELAXATION)
+                relaxed += slope
+                pull = _within(relaxed, limit, dual)
+                pull *= np.float32(-2)
+                pull += relaxed
+                add_adjoint_in_planes(pull, here, axis, spacing_mm[axis], total)
         for here in self.planes:
             total[here] *= self.smoothness
 
@@ -170,6 +177,14 @@ class _Splitting:
             np.negative(step, out=step, where=~inside)
             pull += step
             self.right_side[here] += self.support * pull
+
+
+def _within(x, limit, out):
+    """``x`` cut at -limit and limit; ``clip`` with arrays takes three times as long."""
+    np.minimum(x, limit, out=out)
+    np.negative(out, out=out)
+    np.minimum(out, limit, out=out)
+    return np.negative(out, out=out)
 
 
 def relative_change(before, x, mask, planes):
