@@ -21,7 +21,7 @@ def screenshots(_simulator):
 
 @pytest.mark.parametrize("width", [400, 480, 700])
 def test_no_text_is_clipped_at_any_width(panel, slicer, screenshots, width):
-    panel.preset("consensus2024")
+    panel.preset("best")
     ui = panel.ui
     ui.warningsLabel.text = "⚠ " + 20 * "a long warning "
     ui.warningsLabel.visible = True

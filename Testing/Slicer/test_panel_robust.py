@@ -158,7 +158,7 @@ def test_deleting_an_input_during_a_run(panel, slicer, scan):
 
 def test_closing_the_scene_during_a_run(panel, slicer, nodes, scan):
     panel.choose(scan)
-    panel.preset("consensus2024")
+    panel.preset("best")
     timer = panel.during_run(slicer.mrmlScene.Clear)
     panel.ui.runButton.click()
     timer.stop()
@@ -225,7 +225,7 @@ def test_reload_of_the_module(panel, slicer, scan, library):
 @pytest.mark.usefixtures("library")
 def test_reload_during_a_run_cancels_it(panel, slicer, scan):
     panel.choose(scan)
-    panel.preset("consensus2024")
+    panel.preset("best")
     timer = panel.during_run(lambda: panel.widget.onReload())
     panel.ui.runButton.click()
     timer.stop()

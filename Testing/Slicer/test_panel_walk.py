@@ -64,7 +64,7 @@ def test_the_whole_walk_without_a_break(panel, slicer, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "SAMPLE_VOXEL_MM", 4.0)
     panel.ui.sampleButton.click()
     panel.wait_for_facts()
-    panel.preset("consensus2024")
+    panel.preset("best")
     timer = panel.during_run(panel.ui.runButton.click)
     panel.ui.runButton.click()
     timer.stop()
@@ -91,7 +91,7 @@ def test_the_whole_walk_without_a_break(panel, slicer, tmp_path, monkeypatch):
     written = read(tmp_path / "sub-01" / "anat" / "sub-01_Chimap.nii.gz").stored[0]
     inside = values(panel.session.node("local_mask")) != 0
     assert np.abs(written - smoother)[inside].std() < 1e-6
-    assert "Consensus 2024, changed" in panel.ui.methodsText.toPlainText()
+    assert "Best, changed" in panel.ui.methodsText.toPlainText()
     assert panel.errors == []
 
 
@@ -138,7 +138,7 @@ def test_results_are_shown_named_and_listed(panel, slicer, nodes):
 def test_cancel_and_run_again(panel, slicer, nodes):
     made, _, _ = scan_nodes(nodes)
     panel.choose(made)
-    panel.preset("consensus2024")
+    panel.preset("best")
     before = slicer.mrmlScene.GetNumberOfNodes()
     seen = []
 

@@ -19,7 +19,7 @@ def scan(panel):
 
     nodes = responsiveness.scan_nodes(64, 2)
     panel.choose(nodes)
-    panel.preset("consensus2024")
+    panel.preset("best")
     return nodes
 
 
