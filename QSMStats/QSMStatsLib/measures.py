@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 TRIM_PERCENT = 10
+DECIMALS = {"ppb": 1, "ppb mL": 1, "mL": 2, "mg/kg": 1, "mg": 3, "1/s": 1, "%": 0, "": 2}
+"""Of the numbers that a person is shown, by unit; files have them all."""
+
 BRAIN_DENSITY_G_PER_ML = 1.04
 IRON_FORMULA = (
     "iron (mg/kg wet tissue) = (mean - offset) / slope; content = iron x 1.04 g/mL x volume. "

@@ -161,12 +161,13 @@ def bars(table, standings=()):
             axes.hlines([s.low, s.high], *ends, colors="0.4", lw=0.8)
             axes.hlines(s.expected, *ends, colors="k", lw=1.4)
     axes.axhline(0, color="k", lw=0.6)
+    axes.margins(y=0.12)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel("mean susceptibility (ppb), bar: SD")
     if norm:
         title = "gray: 95 % prediction interval of the controls, black line: expected"
         axes.set_title(title, fontsize=9)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper right")
     return png(figure)
 
 

@@ -2,8 +2,10 @@
 
 import base64
 import html
+import re
 
 from . import pictures
+from .measures import DECIMALS
 from .normative import HALLGREN_SOURCE
 from .tables import text_of
 
@@ -18,7 +20,7 @@ img { width: 100%; display: block }
 table { border-collapse: collapse; width: 100%; margin: 1mm 0 }
 td, th { padding: 0 1mm; text-align: right; border-bottom: 0.2px solid #bbb; white-space: nowrap }
 th.over { text-align: center }
-td.text, th.text { text-align: left; white-space: normal; min-width: 34mm }
+td.text, th.text { text-align: left; white-space: normal; min-width: 40mm }
 table.row { margin: 0 } table.row td { border: 0; vertical-align: top; white-space: normal }
 .warn { color: #a00 } .small { font-size: 7px }
 """
@@ -98,7 +100,7 @@ def _table(table, standings):
     columns = [known[c] for c in SHOWN if c in known]
     norm = {(s.structure, s.side): s for s in standings if s.measure == "mean_ppb"}
     titles = [m.header for m in columns]
-    titles += ["z", "percentile"] if norm else []
+    titles += ["z", "percentile (%)"] if norm else []
     over = "".join(f"<th class='over' colspan='2'>{html.escape(t)}</th>" for t in titles)
     under = "<th>left</th><th>right</th>" * len(titles)
     lines = [
@@ -112,9 +114,11 @@ def _table(table, standings):
         pair = [sides.get(side) for side in ("left", "right")]
         pair = pair if any(pair) else [sides["both"], None]
         stands = [r and norm.get((structure, r["side"])) for r in pair]
-        cells = [_short(r and r[m.id]) for m in columns for r in pair]
-        cells += [_short(s and getattr(s, c)) for c in ("z", "percentile") if norm for s in stands]
-        cells.append(_short(sides.get("both", {}).get("asymmetry_ppb")))
+        cells = [_short(r and r[m.id], m.unit) for m in columns for r in pair]
+        if norm:
+            cells += [_short(s and s.z, "") for s in stands]
+            cells += [_short(s and s.percentile, "%") for s in stands]
+        cells.append(_short(sides.get("both", {}).get("asymmetry_ppb"), "ppb"))
         mark = " *" if any(r and r["warnings"] for r in pair) else ""
         name = html.escape(next(iter(sides.values()))["name"] + mark)
         values = "".join(f"<td>{cell}</td>" for cell in cells)
@@ -124,12 +128,16 @@ def _table(table, standings):
 
 def _notes(table, age):
     """What the stars mean, the calibration of iron, and the source of the curve."""
-    notes = [
-        f"{row['name']}, {row['side']}: {row['warnings']}"
-        for row in table.rows
-        if row["warnings"] and row["side"] != "both"
-    ]
-    notes = [f"* {'. '.join(notes)}."] if notes else []
+    kinds = {}
+    for row in table.rows:
+        for warning in row["warnings"].split("; ") if row["side"] != "both" else ():
+            number = re.search(r"[0-9]+%?", warning)
+            kind = warning.replace(number.group(), "...", 1) if number else warning
+            where = f"{row['structure']} {row['side']} {number.group() if number else ''}"
+            kinds.setdefault(kind, []).append(where.strip())
+    kinds.pop("", None)
+    text = ". ".join(f"{kind}: {', '.join(where)}" for kind, where in kinds.items())
+    notes = [f"* {text}."] if text else []
     iron = table.facts.get("IronCalibration")
     if iron:
         slope, offset = iron["SlopePpbPerMgPerKg"], iron["OffsetPpb"]
@@ -139,10 +147,10 @@ def _notes(table, age):
     return "".join(f"<p class='small'>{html.escape(note)}</p>" for note in notes)
 
 
-def _short(value):
-    """A number with three digits; empty where nothing is known."""
+def _short(value, unit):
+    """A number as a person reads it; empty where nothing is known."""
     if value is None or value != value:
         return ""
     if not isinstance(value, float):
         return text_of(value)
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{round(value, DECIMALS[unit]) + 0.0:.{DECIMALS[unit]}f}"

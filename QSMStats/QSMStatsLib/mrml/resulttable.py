@@ -4,12 +4,10 @@ import math
 
 import qt
 
+from ..measures import DECIMALS
 from ..tables import HEAD
 
 PLAIN = {"n_voxels", "warnings"}
-DECIMALS = {"ppb": 1, "ppb mL": 1, "mL": 3, "mg/kg": 1, "mg": 3, "1/s": 1, "%": 1, "": 2}
-"""Of the numbers that are shown, by unit; the table of the scene has them all."""
-
 NAME_WIDTH = 160
 """Pixels for the names at most; the rest of a long one is in its tooltip."""
 

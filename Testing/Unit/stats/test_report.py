@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from QSMStatsLib import pictures
 from QSMStatsLib.atlas.quality import Quality
 from QSMStatsLib.normative import Standing
 from QSMStatsLib.pictures import oriented
@@ -37,7 +38,7 @@ def test_the_page_stands_alone_with_pictures_numbers_and_reference():
     assert "CSF &lt;&amp; more&gt;" in page
     assert not re.search(r"(src|href)='(?!data:)", page)
     left, right = table.row("CN", "left"), table.row("CN", "right")
-    assert f"<td>{left['mean_ppb']:.3g}</td><td>{right['mean_ppb']:.3g}</td>" in page
+    assert f"<td>{left['mean_ppb']:.1f}</td><td>{right['mean_ppb']:.1f}</td>" in page
     assert "Hallgren" in page
 
 
@@ -49,6 +50,39 @@ def test_standing_and_failed_quality_are_shown():
     assert "<td>-1.23</td><td></td><td>11</td>" in page
     assert "Something is &lt;wrong&gt;." in page
     assert "nothing speaks against" not in page
+
+
+def test_warnings_of_a_kind_are_told_in_one_sentence():
+    rng = np.random.default_rng(0)
+    chi, labels = rng.normal(0.02, 0.05, (20, 20, 20)), np.zeros((20, 20, 20), int)
+    labels[5:7, 5:7, 5:8], labels[5:7, 5:7, 12:14] = 1, 2
+    segments = segments_from_labels(labels, {1: "Left red nucleus", 2: "Right red nucleus"})
+    page = report_page("x", segment_table(chi, segments, (1, 1, 1)), segments, chi, np.eye(4))
+    assert page.count("lie at the surface") == 1
+    assert "only ... voxels: RN left 12, RN right 8" in page
+
+
+def test_slices_show_the_right_of_the_head_on_the_left(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        pictures, "_slice", lambda axes, picture, labels, shown: seen.append(labels)
+    )
+    labels = np.zeros((30, 40, 36), int)
+    labels[10:20, 10:20, 6:12], labels[10:20, 10:20, 24:30] = 1, 2  # RAS: left has the lower i
+    segments = segments_from_labels(labels, {1: "Left putamen", 2: "Right putamen"})
+    pictures.outlines(np.ones(labels.shape), segments, np.eye(4))
+    first = seen[0]
+    sides = [np.argwhere(first == n)[:, 1].mean() for n in (1, 2)]
+    names = [s.side for s in segments if s.side != "both"]
+    assert sides[names.index("right")] < sides[names.index("left")]
+
+
+def test_axial_slices_pass_through_the_small_nuclei():
+    number = np.zeros((60, 10, 10), int)
+    number[5:8], number[20:22], number[30:36], number[40:50] = 1, 2, 3, 4
+    views = pictures._views(number, np.argwhere(number), ["DN", "RN", "GPe", "CN"])
+    levels = [where for axis, where in views if axis == 0]
+    assert [number[k, 0, 0] for k in levels] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("order", ["RAS", "LPS", "SRA", "PIR"])
