@@ -23,6 +23,7 @@ from scipy import fft, ndimage
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / name) for name in ("QSMRecon", "QSMStats", "Testing")]
 
+from Unit.stats.conditions import CONDITIONS  # noqa: E402
 from Unit.stats.heads import TISSUE, make_head  # noqa: E402
 
 from QSMReconLib.acquisition import Acquisition  # noqa: E402
@@ -93,6 +94,7 @@ def options():
     p.add_argument("--voxel-mm", type=float, nargs=3, default=(1.0, 1.0, 1.0), metavar="MM")
     p.add_argument("--map", choices=("painted", *PRESET_IDS), default="painted")
     p.add_argument("--contrast", choices=("map", "t1", "magnitude"), nargs="+", default=["map"])
+    p.add_argument("--condition", choices=CONDITIONS, help="of Unit/stats/conditions.py")
     p.add_argument("--method", choices=METHODS, default="atlas")
     p.add_argument("--weights", type=Path, help="file of the network")
     return p
@@ -101,19 +103,12 @@ def options():
 def main():
     """Make a head, segment it with each contrast, print."""
     args = options().parse_args()
-    size = tuple(args.voxel_mm)
-    head = make_head(args.atlas, args.seed, scale=args.scale, voxel_size_mm=size)
-    chi, brain, magnitude = map_of(head, args.map, args.seed)
-    scan = head.t1, head.affine_ras
-    for contrast in args.contrast:
+    for contrast, truth, head, more in inputs(args):
         start, cpu = time.perf_counter(), time.process_time()
-        more = {"t1": {"t1": scan}, "magnitude": {"magnitude": magnitude}}.get(contrast, {})
-        found = segment_automatically(
-            args.method, chi, brain, head.affine_ras, weights=args.weights, **more
-        )
+        found = segment_automatically(args.method, *head, weights=args.weights, **more)
         result = {
             "contrast": contrast,
-            **scores(found.labels, found.names, chi, head.truth),
+            **scores(found.labels, found.names, head[0], truth),
             "passed": found.quality.passed,
             "warnings": found.quality.warnings,
             "seconds": round(time.perf_counter() - start),
@@ -121,6 +116,22 @@ def main():
             "memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         }
         print(json.dumps(vars(args) | result, default=str), flush=True)
+
+
+def inputs(args):
+    """``(contrast, truth, (chi, brain, affine), further scans)`` of each run."""
+    size = tuple(args.voxel_mm)
+    if args.condition:
+        case = CONDITIONS[args.condition](args.seed, size, args.atlas)
+        more = {"t1": case.t1, "magnitude": case.magnitude}
+        yield "as given", case.truth, (case.chi, case.brain, case.affine_ras), more
+        return
+    head = make_head(args.atlas, args.seed, scale=args.scale, voxel_size_mm=size)
+    chi, brain, magnitude = map_of(head, args.map, args.seed)
+    scans = {"map": {}, "t1": {"t1": (head.t1, head.affine_ras)}}
+    scans["magnitude"] = {"magnitude": magnitude}
+    for contrast in args.contrast:
+        yield contrast, head.truth, (chi, brain, head.affine_ras), scans[contrast]
 
 
 if __name__ == "__main__":

@@ -95,6 +95,16 @@ def slab(given, height_mm, below=0.5):
     return cropped(given, 0, low, max(top - low - height_mm, 0))
 
 
+def ends_missing(given, axis, low, high):
+    """The brain without this share of its extent at either end; the image keeps its size."""
+    index = np.argwhere(given.brain)[:, axis]
+    first, extent = index.min(), np.ptp(index)
+    n = np.arange(given.chi.shape[axis])
+    kept = (n >= first + low * extent) & (n <= first + (1 - high) * extent)
+    brain = given.brain & np.expand_dims(kept, [a for a in range(3) if a != axis])
+    return replace(given, chi=given.chi * brain, brain=brain)
+
+
 def shifted_reference(given, ppm):
     """Another reference inside the brain."""
     return replace(given, chi=(given.chi + np.float32(ppm)) * given.brain)
@@ -202,6 +212,7 @@ def _conditions():
         "slab of 50 mm": made(lambda c: slab(c, 50)),
         "top missing": made(lambda c: slab(c, 110, 0.75)),
         "cerebellum missing": made(lambda c: slab(c, 110, 0.25)),
+        "top and bottom empty": made(lambda c: ends_missing(c, 0, 0.3, 0.35)),
         "reference +50 ppb": made(lambda c: shifted_reference(c, 0.05)),
         "reference -40 ppb": made(lambda c: shifted_reference(c, -0.04)),
         "child": made(**CHILD),
