@@ -65,7 +65,7 @@ def noise_level(field_ppm, mask, acq, field_noise=None):
     noise_ppm : float
     """
     if field_noise is not None and (field_noise[mask] > 0).any():
-        return float(np.median(hz_to_ppm(field_noise, acq)[mask & (field_noise > 0)]))
+        return float(hz_to_ppm(np.median(field_noise[mask & (field_noise > 0)]), acq))
     box = Box(mask, acq.voxel_size_mm)
     kernel = dipole_kernel(box.shape, acq.voxel_size_mm, acq.b0_direction)
     k, j, i = frequencies(box.shape, acq.voxel_size_mm)
