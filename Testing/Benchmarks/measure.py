@@ -35,8 +35,8 @@ from QSMReconLib.units import hz_to_ppm, ppm_to_hz  # noqa: E402
 CSF, BLOOD = 10, 11
 """Labels of the phantom."""
 
-ONE_ECHO, ONE_STEP = "clinical-ms", "tgv"
-"""The preset for scans with one echo gets one; the inversion that removes the background, both."""
+ONE_ECHO = "clinical-ms"
+"""The preset for scans with one echo gets one."""
 
 BESIDE = {
     "coilcombination": {"unwrapping.algorithm": "romeo", "fieldfit.algorithm": "weightedlinear"},
@@ -190,11 +190,20 @@ def fft_unit_s(shape):
     return min(times)
 
 
-def exact_input(what, name):
-    """Parameters that say what is true of the inputs here: an exact local field has no rest."""
-    algorithm = stage(what).algorithm(name)
-    known = {f.name for f in fields(algorithm.params)}
-    return {"outside": "none"} if what == "inversion" and "outside" in known else {}
+def fitting(head, what, name, params):
+    """Images and parameters of one algorithm: what is true of the inputs that it is made for.
+
+    A single-step inversion starts from the total field; for the others the local field is exact and
+    has no rest of a background.
+    """
+    images = head.inputs(what)
+    if what == "inversion":
+        algorithm = stage(what).algorithm(name)
+        if algorithm.single_step:
+            images["local_field"] = head.field(f"totalfield_noise{head.acq.b0_tesla:g}T")
+        elif "outside" in {f.name for f in fields(algorithm.params)}:
+            params = {"outside": "none", **params}
+    return images, params
 
 
 class Pauses:
@@ -215,12 +224,9 @@ def measure(head, what, name, params):
             head.with_one_echo()
         recipe, images = preset(name).changed(params), dict(head.scan.images)
     else:
-        params = {**exact_input(what, name), **params}
+        images, params = fitting(head, what, name, params)
         recipe = Recipe(name, name, "", (Step.make(what, name, params),))
         recipe = recipe.changed(BESIDE.get(what, {}))
-        images = head.inputs(what)
-        if name == ONE_STEP:
-            images["local_field"] += head.field("totalfield") - head.field("localfield")
     unit = fft_unit_s(head.mask.shape)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, wall = time.process_time(), time.perf_counter()

@@ -38,7 +38,7 @@ class TGVParams(Params):
     )
     iterations: int = param(40, "Iterations", "At most this many", range=(1, 1000), advanced=True)
     tolerance: float = param(
-        0.01,
+        0.005,
         "Tolerance",
         "Stop when an iteration changes the map by less than this fraction",
         range=(0, 0.1),
