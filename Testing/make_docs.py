@@ -74,9 +74,7 @@ def page(stage):
     lines += ["Gives:", "", head, *image_rows(stage.outputs), ""]
     for algorithm in stage.algorithms:
         lines += algorithm_section(algorithm)
-    measured = DOCS / "measured" / f"{stage.id}.md"
-    if measured.exists():
-        lines += [measured.read_text(encoding="utf-8").strip(), ""]
+    lines += measured(stage.id)
     lines += ["This page is made by `Testing/make_docs.py` from the declarations in the code.", ""]
     return "\n".join(lines)
 
@@ -90,8 +88,15 @@ def preset_page():
             values = ", ".join(f"{k} {value(v)}" for k, v in step.params.as_dict().items())
             lines.append(f"| [{step.stage}]({step.stage}.md) | {step.algorithm} | {values} |")
         lines.append("")
+    lines += measured("presets")
     lines += ["This page is made by `Testing/make_docs.py` from the declarations in the code.", ""]
     return "\n".join(lines)
+
+
+def measured(name):
+    """Lines of the text that was written by hand for a page, if there is one."""
+    path = DOCS / "measured" / f"{name}.md"
+    return [path.read_text(encoding="utf-8").strip(), ""] if path.exists() else []
 
 
 def pages():
