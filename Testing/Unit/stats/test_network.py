@@ -66,8 +66,8 @@ def test_agrees_with_independent_labellings_of_the_template():
     from Unit.stats.heads import ALLEN, ATLASES, BIGBRAIN, SHARED
 
     template = load_atlas().t1
-    layers = network.load_weights(MODEL / "model.bin")
-    labels, names = network.network_labels(template, sitk.AffineTransform(3), template, layers)
+    net = network.load_network(MODEL / "model.bin")
+    labels, names = network.network_labels(template, sitk.AffineTransform(3), template, net)
     ours = {}
     for label in labels_for(np.unique(labels[labels > 0]), names):
         ours.setdefault(label.structure.abbreviation, []).append(label.value)
