@@ -10,6 +10,7 @@ from ..atlas.deformable import DETAIL
 from ..cohort.gather import key_of
 from ..voxelwise.run import Options, run_voxelwise
 from ..voxelwise.subjects import Subject
+from .assumptions import check_design
 from .contrasts import contrasts_of
 from .design import PER_STRUCTURE, build_design
 from .longitudinal import first_scans
@@ -104,6 +105,7 @@ def ask_voxels(cohort, question, settings, maps, out, options=None, progress=Non
             names=design.names,
             blocks=blocks,
             levels=levels,
+            remarks=tuple(check_design(design)),
             progress=here,
         )
     return results

@@ -88,6 +88,7 @@ def run_voxelwise(
     blocks=None,
     mask=None,
     levels=LEVELS,
+    remarks=(),
     progress=None,
 ):
     """Compare the maps of a cohort in every voxel and write what is found.
@@ -105,6 +106,7 @@ def run_voxelwise(
     mask : image file on the grid of the normalised maps; without it the deep gray matter of the
         template, or for maps that share a grid the brain they have in common
     levels : of the deformation, see :func:`normalise.normalise`
+    remarks : sentences about the subjects and the design, which the results repeat
     progress : Progress
 
     Returns
@@ -132,7 +134,7 @@ def run_voxelwise(
         tfce=Enhancer(kept, two_sided=options.two_sided) if options.tfce else None,
         progress=progress.part(0.5, 0.95),
     )
-    notes = (*notes, *_remarks(inference, options))
+    notes = (*remarks, *notes, *_remarks(inference, options))
     recipe = _recipe(maps.names, names, contrast, design, blocks, mask, levels, options)
     progress(0.95, "writing")
     grid = kept, maps.affine_ras

@@ -1,6 +1,7 @@
 """The design of a question goes into every voxel, subject by subject."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,3 +78,16 @@ def test_unequal_grids_are_named_with_the_choice(maps, tmp_path):
             ask_voxels(COHORT, QUESTION, SETTINGS, maps, tmp_path, {"normalised": True})
     finally:
         path.write_bytes(kept)
+
+
+def test_scans_that_lack_a_covariate_are_left_out_and_it_is_said(maps, tmp_path):
+    lacking = COHORT.covariates["age"].copy()
+    lacking[[2, 5]] = np.nan
+    cohort = replace(COHORT, covariates=COHORT.covariates | {"age": lacking})
+    result = ask_voxels(cohort, QUESTION, SETTINGS, maps, tmp_path, {"normalised": True})
+    (one,) = result.values()
+    assert one.notes[0].startswith("2 scans have no age and are left out")
+    done = json.loads(one.files["recipe"].read_text())
+    assert len(done["Subjects"]) == len(done["Design"]) == len(COHORT) - 2
+    left_out = {COHORT.keys[i][0] for i in (2, 5)}
+    assert not left_out & set(done["Subjects"])

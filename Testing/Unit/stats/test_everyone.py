@@ -146,6 +146,33 @@ def test_processes_and_the_automatic_way_get_the_same_options(data, monkeypatch)
     assert seen[1].mask.name == "sub-01_desc-brain_mask.nii.gz"
 
 
+def test_normalised_maps_are_those_that_the_comparison_looks_for(data, monkeypatch, capsys):
+    from QSMStatsLib.atlas.deformable import LEVELS
+    from QSMStatsLib.groups.voxels import folder_of, maps_of
+    from QSMStatsLib.voxelwise import subjects
+    from QSMStatsLib.voxelwise.normalise import Normalised
+
+    seen = []
+
+    def quick(chi, brain, affine, t1, atlas, progress, levels):
+        seen.append((brain, levels))
+        return Normalised(chi.astype("f4"), brain, np.ones(chi.shape, "f4"), affine, 0.9)
+
+    monkeypatch.setattr(subjects, "normalise", quick)
+    assert run(data, "--normalise", "coarse") == 0
+    assert [levels for _, levels in seen] == 3 * [LEVELS[:1]]
+    assert all(brain.sum() == np.prod([n - 2 for n in SHAPE]) for brain, _ in seen)
+    people = maps_of(data / "maps", [("sub-01", ""), ("sub-03", "ses-2")])
+    folder = folder_of(data / "out") / "normalised"
+    subjects.normalise_all(people, folder, levels=LEVELS[:1])
+    assert len(seen) == 3
+    assert run(data, "--normalise", "coarse") == 0
+    assert "3 maps: 0 done, 3 skipped, 0 failed" in capsys.readouterr().out
+    assert run(data, "--normalise") == 0
+    assert [levels for _, levels in seen[3:]] == 3 * [LEVELS]
+    assert not list(folder.glob(".*"))
+
+
 @pytest.mark.slow
 def test_processes_on_this_computer(data, capsys):
     pytest.importorskip("distributed")
