@@ -160,23 +160,24 @@ def _running(address):
 def _check_workers(client, address):
     """The number of workers; refuses those that cannot do the work."""
     try:
-        versions = client.run(_version)
-    except ImportError as error:
+        versions = [client.run_on_scheduler(_version)]
+        versions += (workers := client.run(_version)).values()
+    except Exception as error:  # Dask raises that of the other side, or its text
         raise InputError(
-            f"Scheduler {address}: its workers cannot import QSMReconLib ({error}); install "
-            "SlicerQSM where they run"
+            f"Scheduler {address}: it or one of its workers cannot use QSMReconLib ({error}); "
+            "install SlicerQSM of this version where they run"
         ) from None
-    if other := {v for v in versions.values() if v != __version__}:
+    if other := set(versions) - {__version__}:
         raise InputError(
-            f"Scheduler {address}: its workers have version {', '.join(sorted(other))} and this "
-            f"is {__version__}; install the same there"
+            f"Scheduler {address}: it or its workers have version {', '.join(sorted(other))} and "
+            f"this is {__version__}; install the same there"
         )
     if wide := max(client.nthreads().values(), default=1) > 1:
         raise InputError(
             f"Scheduler {address}: a worker of it takes {wide} subjects at once, for which its "
             "memory is not made; start the workers with --nthreads 1"
         )
-    return len(versions)
+    return len(workers)
 
 
 def _version():

@@ -33,7 +33,7 @@ def make(source, folder):
     from screenshots import grab
 
     slicer, widget = open_tab()
-    ui, tables = widget.cohortUi, source / "tables"
+    ui, tables = widget.cohortUi, source / "results"
     whole = tables.is_dir()
     people = source / "heads" / "participants.tsv"
     ui.tablesLineEdit.text = str(tables if whole else source)
@@ -62,32 +62,24 @@ def overlay(slicer, panel, path):
     import views
     from screenshots import GAP, TITLE, VIEW
 
+    from QSMStatsLib.mrml import groupnodes
+
     node = next(iter(panel.group.overlays.values()))
-    logp = slicer.util.arrayFromVolume(node)
-    k, j, i = np.unravel_index(np.abs(logp).argmax(), logp.shape)
-    matrix = slicer.util.arrayFromVTKMatrix(_matrix(node))
-    for slice_node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
-        slice_node.JumpSlice(*(matrix @ (i, j, k, 1))[:3])
+    for name in views.NAMES:
+        views.picture(slicer, name, VIEW, VIEW)
+    groupnodes.show_peak(next(iter(panel.group.voxelwise.values())).clusters)
     picture = qt.QImage(3 * (VIEW + GAP), VIEW + TITLE, qt.QImage.Format_RGB888)
     picture.fill(qt.QColor(40, 40, 40))
     painter = qt.QPainter(picture)
     painter.setPen(qt.QColor(255, 255, 255))
     painter.drawText(GAP, TITLE - 8, f"{node.GetName()}, below {node.GetAttribute('QSM.Level_p')}")
     for n, name in enumerate(views.NAMES):
-        pixels = np.ascontiguousarray(views.picture(slicer, name, VIEW, VIEW)[..., :3])
+        pixels = np.ascontiguousarray(views.picture(slicer, name, VIEW, VIEW, fit=False)[..., :3])
         view = qt.QImage(pixels.data, VIEW, VIEW, 3 * VIEW, qt.QImage.Format_RGB888)
         painter.drawImage(n * (VIEW + GAP), TITLE, view)
     painter.end()
     picture.save(str(path))
     return path
-
-
-def _matrix(node):
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    return matrix
 
 
 if __name__ == "__main__":

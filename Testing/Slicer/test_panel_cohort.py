@@ -321,6 +321,10 @@ def test_corrected_p_lies_over_the_views_with_its_threshold(
     assert composite.GetForegroundVolumeID() == node.GetID()
     assert composite.GetForegroundOpacity() == 1
     assert slicer.util.arrayFromVolume(node)[4, 5, 6] > -np.log10(0.05)
+    views = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    offsets = {v.GetName(): v.GetSliceOffset() for v in views}
+    where = np.abs([offsets["Yellow"], offsets["Green"], offsets["Red"]])
+    assert ((where >= [10, 8, 6]) & (where <= [14, 12, 10])).all()  # the planted box, (i, j, k) mm
     ui.levelSpinBox.value = 0.02
     assert float(node.GetAttribute("QSM.Level_p")) == 0.02
     ui.levelSpinBox.value = 0.05

@@ -183,7 +183,7 @@ def in_this_process(threads):
     distributed = pytest.importorskip("distributed")
     return distributed.LocalCluster(
         n_workers=1, threads_per_worker=threads, processes=False, protocol="tcp",
-        host="127.0.0.1", dashboard_address=None,
+        host="127.0.0.1", dashboard_address="127.0.0.1:0",
     )  # fmt: skip
 
 
@@ -217,6 +217,10 @@ def test_workers_that_cannot_do_it_are_refused(tmp_path, capsys, monkeypatch):
         monkeypatch.setattr(cluster, "_version", str)
         assert run(source, tmp_path / "o", *QUICK, "--scheduler", opened.scheduler_address) == 1
     assert "and this is 9.9" in capsys.readouterr().err
+    with in_this_process(1) as opened:
+        monkeypatch.setattr(cluster, "_version", lambda: 1 / 0)
+        assert run(source, tmp_path / "o", *QUICK, "--scheduler", opened.scheduler_address) == 1
+    assert "cannot use QSMReconLib (division by zero)" in capsys.readouterr().err
     assert tree(tmp_path / "o") == [".bidsignore"]
 
 

@@ -19,6 +19,9 @@ from .plots import show_chart
 from .resulttable import _cell
 from .statmap import set_level
 
+WIDEST = 150
+"""Of a column of text, pixels; the whole text is in its tool tip."""
+
 
 class CohortPanel:
     """Behind the widgets of the tab; ``parameters`` is None while the module is closed."""
@@ -158,6 +161,10 @@ class CohortPanel:
         widget.setSortingEnabled(True)
         widget.verticalHeader().hide()
         widget.resizeColumnsToContents()
+        for column in (0, len(titles) - 1):
+            widget.setColumnWidth(column, min(widget.columnWidth(column), WIDEST))
+            for item in (widget.item(number, column) for number in range(len(rows))):
+                item.setToolTip(item.text())
 
     def forest(self):
         """Differences with their intervals in the plot view; returns the chart node."""
@@ -190,17 +197,15 @@ class CohortPanel:
         slicer.util.setSliceViewerLayers(
             background=self.group.template, foreground=node, foregroundOpacity=1, fit=True
         )
+        groupnodes.show_peak(self.group.voxelwise[combo.currentText].clusters)
 
     def _on_folder(self, edit):
-        folder = qt.QFileDialog.getExistingDirectory(None, _("Folder"), edit.text)
-        if folder:
+        if folder := qt.QFileDialog.getExistingDirectory(None, _("Folder"), edit.text):
             edit.text = folder
 
     def _on_report(self):
-        folder = qt.QFileDialog.getExistingDirectory(
-            None, _("Folder of the derivatives"), self.parameters.cohortOut
-        )
-        if folder:
+        title, start = _("Folder of the derivatives"), self.parameters.cohortOut
+        if folder := qt.QFileDialog.getExistingDirectory(None, title, start):
             self.write(folder)
 
     def write(self, folder):

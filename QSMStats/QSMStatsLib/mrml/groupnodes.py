@@ -27,6 +27,13 @@ def overlay_nodes(voxelwise):
     return overlays, template
 
 
+def show_peak(clusters):
+    """Move the slice views to the peak of the first cluster, if there is one."""
+    for cluster in clusters[:1]:
+        for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            view.JumpSlice(*cluster.peak_mm)
+
+
 def template_node(affine_ras):
     """The T1 contrast of the template on its own grid, as a volume node."""
     from ..atlas.template import load_atlas
