@@ -18,7 +18,7 @@ _PRESETS = (
             ("fieldfit", "weightedmean", {}),
             ("r2star", "arlo", {}),
             ("background", "jointdipoles", {}),
-            ("inversion", "tv", {"iterations": 7}),
+            ("inversion", "tv", {"iterations": 6}),
             ("referencing", "brain", {}),
         ),
     },
