@@ -30,6 +30,8 @@ FIELD_OF_VIEW = 256**3
 BRIGHT_PART = 0.02
 AIR = 0.1
 MARGIN = 12
+"""Voxels of air around the head, also where it reaches a side of the scan."""
+
 FAST = 8
 """The network is fastest on lines of a multiple of this many voxels."""
 
@@ -101,8 +103,8 @@ def find_brain(signal, acq, net, progress):
     to_network = LEFT_DOWN_FORWARD @ acq.patient_axes.T * acq.voxel_size_mm
     corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(signal.shape) - 1)
     places = corners @ to_network.T
-    start = places.min(axis=0)
-    shape = tuple(int(n) + 1 for n in np.ceil(places.max(axis=0) - start))
+    start = places.min(axis=0) - MARGIN
+    shape = tuple(int(n) + 1 for n in np.ceil(places.max(axis=0) + MARGIN - start))
     back = np.linalg.inv(to_network)
     image = _resampled(signal, back, back @ start, shape, progress.part(0, 0.05))
     _scale(image)

@@ -192,3 +192,16 @@ def test_finds_the_brain_of_a_real_head(real):
     classic = stage("masking").run("magnitude", {"magnitude": magnitude}, acq)["mask"]
     assert 1300 < np.count_nonzero(mask) * acq.voxel_volume_ml < 1800
     assert dice(mask, classic) > 0.9
+
+
+def test_the_network_sees_air_around_a_head_that_fills_the_scan(net):
+    magnitude, inside, acq = block(grid((0, 1, 2), (1, 1, 1), (2, 2, 2)))
+    k, j, i = (np.flatnonzero(inside.any(axis=a)) for a in ((1, 2), (0, 2), (0, 1)))
+    tight = magnitude[:, k[0] : k[-1] + 1, j[0] : j[-1] + 1, i[0] : i[-1] + 1]
+    mask = stage("masking").run("network", {"magnitude": tight}, acq, {"quality": 0})["mask"]
+    assert mask.all()
+    air = net.image < 0.14
+    for axis in range(3):
+        lines = np.moveaxis(air, axis, 0)
+        assert lines[:10].all()
+        assert lines[-10:].all()
