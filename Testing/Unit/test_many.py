@@ -197,6 +197,7 @@ def test_a_running_scheduler_does_the_work(tmp_path, capsys, monkeypatch):
         printed, errors = capsys.readouterr()
         assert "1 workers of the scheduler tcp://127.0.0.1" in printed
         assert "3 scans: 2 done, 0 skipped, 1 failed" in printed
+        assert f"files in {tmp_path / 'o'}" in printed  # other computers are in other folders
         assert "[3/3]" in printed
         assert "EchoTime 4 must be in seconds" in errors
         assert errors.splitlines()[-1] == "error: 1 of 3 scans failed: sub-02"

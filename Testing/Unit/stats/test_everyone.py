@@ -30,7 +30,7 @@ def person(root, name, left_ppb):
     folder, prefix = root / "maps" / name.replace("_", "/") / "anat", name
     chi, labels, brain = np.zeros(SHAPE), np.zeros(SHAPE), np.zeros(SHAPE, bool)
     brain[1:-1, 1:-1, 1:-1] = True
-    chi[brain] = 0.001
+    chi[:] = 0.001  # outside the mask, too
     chi[LEFT], chi[RIGHT] = left_ppb / 1000, 0.060
     labels[LEFT], labels[RIGHT] = 11, 50
     image(folder / f"{prefix}_Chimap.nii.gz", chi)
