@@ -172,7 +172,7 @@ def _check_workers(client, address):
             f"Scheduler {address}: it or its workers have version {', '.join(sorted(other))} and "
             f"this is {__version__}; install the same there"
         )
-    if wide := max(client.nthreads().values(), default=1) > 1:
+    if (wide := max(client.nthreads().values(), default=1)) > 1:
         raise InputError(
             f"Scheduler {address}: a worker of it takes {wide} subjects at once, for which its "
             "memory is not made; start the workers with --nthreads 1"

@@ -212,7 +212,9 @@ def test_workers_that_cannot_do_it_are_refused(tmp_path, capsys, monkeypatch):
     source = data_set(tmp_path / "bids", ["01", "02"])
     with in_this_process(2) as opened:
         assert run(source, tmp_path / "o", *QUICK, "--scheduler", opened.scheduler_address) == 1
-    assert "start the workers with --nthreads 1" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "a worker of it takes 2 subjects at once" in told
+    assert "start the workers with --nthreads 1" in told
     with in_this_process(1) as opened:
         monkeypatch.setattr(cluster, "__version__", "9.9")
         monkeypatch.setattr(cluster, "_version", str)
