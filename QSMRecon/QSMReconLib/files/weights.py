@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +50,11 @@ class Weights:
         Raises
         ------
         InputError
-            It cannot be downloaded, or it is not the known file.
+            It cannot be read, downloaded or kept, or it is not the known file.
         """
         path = Path(path) if path else self.path()
         there = path.is_file()
-        data = path.read_bytes() if there else self._download(path)
+        data = _read(path) if there else self._download(path)
         if hashlib.sha256(data).hexdigest() != self.sha256:
             found = f"the file {path}" if there else f"what came from {self.url}"
             raise InputError(
@@ -69,16 +69,32 @@ class Weights:
         try:
             with urllib.request.urlopen(self.url, timeout=TIMEOUT_S) as answer:
                 return answer.read()
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, HTTPException) as error:
             raise InputError(
                 f"Network: its weights cannot be downloaded ({error}); put the file {self.url} at "
                 f"{path} by hand, or choose another method"
             ) from None
 
 
+def _read(path):
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"Network: its weights cannot be read ({error})") from None
+
+
 def _keep(data, path):
     """Write the file under another name first: a broken download never looks complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part{os.getpid()}")
-    part.write_bytes(data)
-    os.replace(part, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(data)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"Network: its weights cannot be kept ({error}); name a folder that can be written to "
+            f"in the environment variable {FOLDER_VARIABLE}"
+        ) from None

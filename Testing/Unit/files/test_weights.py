@@ -1,6 +1,9 @@
 """Weights are downloaded once, and only the known file is taken."""
 
 import hashlib
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,3 +59,47 @@ def test_another_file_is_refused_and_not_kept(source, tmp_path, monkeypatch):
     assert not (tmp_path / "cache").exists()
     with pytest.raises(InputError, match=r"the file .*source\.bin is not the known file"):
         other.load(source)
+
+
+class Breaking(BaseHTTPRequestHandler):
+    """Ends in the middle of the file."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "400")
+        self.end_headers()
+        self.wfile.write(b"a part")
+
+    def log_message(self, *_words):
+        pass
+
+
+def test_a_download_that_breaks_off_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLICERQSM_WEIGHTS", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with HTTPServer(("127.0.0.1", 0), Breaking) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/net.bin"
+        with pytest.raises(InputError, match=r"cannot be downloaded \(IncompleteRead") as error:
+            Weights("net.bin", url, "0" * 64).load()
+        thread.join()
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_named(source, tmp_path, monkeypatch):
+    wanted = weights(source)
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("SLICERQSM_WEIGHTS", str(tmp_path / "file" / "cache"))
+    with pytest.raises(InputError, match=r"cannot be kept .*variable SLICERQSM_WEIGHTS"):
+        wanted.load()
+    monkeypatch.setenv("SLICERQSM_WEIGHTS", str(tmp_path / "cache"))
+
+    def full(_path, _data):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="cannot be kept .*No space left"):
+        wanted.load()
+    assert list((tmp_path / "cache").iterdir()) == []
