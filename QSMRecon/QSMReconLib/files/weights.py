@@ -3,8 +3,8 @@
 import hashlib
 import os
 import urllib.request
-from http.client import HTTPException
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np

@@ -100,6 +100,6 @@ def test_a_cache_that_cannot_be_written_is_named(source, tmp_path, monkeypatch):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match="cannot be kept .*No space left"):
+    with pytest.raises(InputError, match=r"cannot be kept .*No space left"):
         wanted.load()
     assert list((tmp_path / "cache").iterdir()) == []
