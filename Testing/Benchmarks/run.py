@@ -114,7 +114,7 @@ def measured(folder, what, name, params=None):
 
 def recorded():
     """Figures by head, stage and name of the rows in the record that did not fail."""
-    lines = RECORD.read_text().splitlines() if RECORD.exists() else []
+    lines = RECORD.read_text(encoding="utf-8").splitlines() if RECORD.exists() else []
     entries = [json.loads(line) for line in lines]
     return {tuple(e["row"]): e["figures"] for e in entries if "error" not in e["figures"]}
 

@@ -34,7 +34,7 @@ def test_twelve_heads_at_2_mm(heads):
         assert cluster["sign"] == "+"
         assert 15 < float(cluster["mean_effect"]) < 40
         assert float(cluster["volume_mm3"]) > 500
-    page = (heads / "fine" / "results" / "group" / "group_report.html").read_text()
+    page = (heads / "fine" / "results" / "group" / "group_report.html").read_text(encoding="utf-8")
     assert "patient - control" in page
 
 

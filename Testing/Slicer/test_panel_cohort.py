@@ -103,7 +103,7 @@ def test_every_problem_of_the_tables_is_shown_and_can_be_left_out(stats, ui, fol
 
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
-    lines = (broken / "participants.tsv").read_text().splitlines()
+    lines = (broken / "participants.tsv").read_text(encoding="utf-8").splitlines()
     ages = lines[0].split("\t").index("age")
     for number, age in ((1, "430"), (2, "young")):
         cells = lines[number].split("\t")
@@ -191,7 +191,7 @@ def test_a_recipe_is_saved_loaded_and_gives_the_same(stats, ui, folder, tmp_path
     for name in ("getSaveFileName", "getOpenFileName"):
         monkeypatch.setattr(qt.QFileDialog, name, lambda *_unused: str(path))
     ui.saveRecipeButton.click()
-    assert json.loads(path.read_text())["questions"][0]["test"] == ["duration"]
+    assert json.loads(path.read_text(encoding="utf-8"))["questions"][0]["test"] == ["duration"]
     choose(ui.testComboBox, "group")
     covariates(ui, {"age", "sex"})
     ui.seedSpinBox.value = 0
@@ -201,7 +201,7 @@ def test_a_recipe_is_saved_loaded_and_gives_the_same(stats, ui, folder, tmp_path
     assert (ui.tablesLineEdit.text, ui.seedSpinBox.value) == (str(folder), 3)
     ui.runButton.click()
     assert shown(ui) == before
-    values = json.loads(path.read_text())
+    values = json.loads(path.read_text(encoding="utf-8"))
     values["questions"].append(values["questions"][0] | {"id": "other"})
     path.write_text(json.dumps(values))
     ui.loadRecipeButton.click()
@@ -241,7 +241,7 @@ def table_of(slicer, path):
     import vtk
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", "people")
-    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     for column, name in enumerate(lines[0]):
         values = vtk.vtkStringArray()
         values.SetName(name)
@@ -358,7 +358,7 @@ def test_bad_designs_are_named(stats, ui, folder, slicer, tmp_path):
 
     small = tmp_path / "small"
     shutil.copytree(folder, small)
-    lines = (small / "participants.tsv").read_text().splitlines()
+    lines = (small / "participants.tsv").read_text(encoding="utf-8").splitlines()
     heading, group = lines[0], lines[0].split("\t").index("group")
     controls = [line for line in lines[1:] if line.split("\t")[group] == "HC"]
     patients = [line for line in lines[1:] if line.split("\t")[group] != "HC"]

@@ -82,13 +82,13 @@ def test_each_subject_ends_with_a_word_a_sentence_and_a_log(tmp_path):
         ("failed", "the echo times are wrong"),
         ("failed", "unexpected ZeroDivisionError: of all things"),
     ]
-    logs = {p.name: p.read_text() for p in (tmp_path / "logs").iterdir()}
+    logs = {p.name: p.read_text(encoding="utf-8") for p in (tmp_path / "logs").iterdir()}
     assert set(logs) == {f"{job.name}_log.txt" for job in jobs}
     assert "half way" in logs["sub-a_log.txt"]
     assert "failed" in logs["sub-broken_log.txt"]
     assert "Traceback" not in logs["sub-broken_log.txt"]
     assert "Traceback" in logs["sub-defect_log.txt"]
-    assert (tmp_path / ".bidsignore").read_text() == "logs/\n"
+    assert (tmp_path / ".bidsignore").read_text(encoding="utf-8") == "logs/\n"
     assert "error: sub-broken: the echo times are wrong" in console.lines
     lines = many.summary(ended, tmp_path, "scans")
     assert lines[0] == "4 scans: 1 done, 1 skipped, 2 failed"
@@ -98,7 +98,7 @@ def test_each_subject_ends_with_a_word_a_sentence_and_a_log(tmp_path):
 def test_a_second_run_adds_to_the_log(tmp_path):
     for _ in range(2):
         run_one(paths, Job("sub-a", "a"), tmp_path)
-    text = (tmp_path / "sub-a_log.txt").read_text()
+    text = (tmp_path / "sub-a_log.txt").read_text(encoding="utf-8")
     assert text.count("begun by SlicerQSM") == text.count("done, ") == 2
 
 
@@ -237,7 +237,9 @@ def test_processes_on_this_computer(tmp_path, capsys):
     assert "error: sub-03: no magnitude was found" in errors.replace("3 problems", "")
     found = {name: row["status"] for name, row in rows(tmp_path / "o").items()}
     assert found == {"sub-01": "done", "sub-02": "done", "sub-03": "failed"}
-    logs = [(tmp_path / "o/logs" / f"sub-0{n}_log.txt").read_text() for n in (1, 2, 3)]
+    logs = [
+        (tmp_path / "o/logs" / f"sub-0{n}_log.txt").read_text(encoding="utf-8") for n in (1, 2, 3)
+    ]
     assert all(f"process {os.getpid()}" not in text for text in logs)
 
 
@@ -290,7 +292,7 @@ def scheduler(tmp_path):
         start("worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--nanny")
     import json
 
-    yield json.loads(file.read_text())["address"]
+    yield json.loads(file.read_text(encoding="utf-8"))["address"]
     for process in reversed(opened):
         process.terminate()
     for process in opened:
@@ -308,7 +310,7 @@ def test_nothing_is_lost_when_workers_are_killed(tmp_path, scheduler):
 
     def text(label):
         log = out / "logs" / f"sub-{label}_log.txt"
-        return log.read_text() if log.is_file() else ""
+        return log.read_text(encoding="utf-8") if log.is_file() else ""
 
     def kill(label):
         os.kill(int(text(label).rpartition("in process ")[2].split()[0]), signal.SIGKILL)

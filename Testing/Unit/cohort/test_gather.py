@@ -24,7 +24,7 @@ def table_of(folder, number):
 
 
 def edit(path, change):
-    path.write_text(change(path.read_text()))
+    path.write_text(change(path.read_text(encoding="utf-8")))
 
 
 def scaled(text, factor):
@@ -74,7 +74,7 @@ def test_who_is_missing_on_either_side_is_left_out_with_the_reason(folder):
 def test_every_problem_comes_at_once_and_can_be_left_out(folder):
     edit(table_of(folder, 1), lambda t: scaled(t, 1e-3))
     edit(table_of(folder, 3), lambda _: "nothing")
-    lines = (folder / "participants.tsv").read_text().splitlines()
+    lines = (folder / "participants.tsv").read_text(encoding="utf-8").splitlines()
     cells = lines[5].split("\t")
     place = lines[0].split("\t").index("age")
     lines[5] = "\t".join([*cells[:place], "430", *cells[place + 1 :]])
@@ -109,14 +109,18 @@ def test_a_cohort_in_ppm_is_asked_about_and_converted(folder):
 
 def test_different_references_cannot_be_compared(folder):
     path = table_of(folder, 4).with_suffix(".json")
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"Reference": "mean of CSF"}))
+    path.write_text(
+        json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"Reference": "mean of CSF"})
+    )
     with pytest.raises(InputError, match=r"different references: mean of Whole brain \(10\), mean"):
         read_cohort(folder, leave_out=True)
 
 
 def test_two_tables_of_one_scan_are_a_problem(folder):
     path = table_of(folder, 4)
-    path.with_name("sub-0004_run-2_desc-nuclei_table.tsv").write_text(path.read_text())
+    path.with_name("sub-0004_run-2_desc-nuclei_table.tsv").write_text(
+        path.read_text(encoding="utf-8")
+    )
     with pytest.raises(InputError, match="sub-0004 has 2 tables"):
         read_cohort(folder)
 

@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 
 
 def rows(path):
-    return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
 
 
 def test_tables_become_effects_pictures_and_a_page_that_a_recipe_repeats(folder, tmp_path, capsys):
@@ -32,9 +32,9 @@ def test_tables_become_effects_pictures_and_a_page_that_a_recipe_repeats(folder,
     effects = rows(group / "group_desc-effects_table.tsv")
     assert {e["question"] for e in effects} == {"group", "course", "duration", "edss"}
     assert {e["structure"] for e in effects} == {"TH", "BG", "CN"}
-    described = json.loads((group / "group_desc-effects_table.json").read_text())
+    described = json.loads((group / "group_desc-effects_table.json").read_text(encoding="utf-8"))
     assert set(described) == set(effects[0])
-    page = (group / "group_report.html").read_text()
+    page = (group / "group_report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 8
     assert "http" not in page.replace("https://doi.org", "")
     assert (
@@ -50,7 +50,9 @@ def test_tables_become_effects_pictures_and_a_page_that_a_recipe_repeats(folder,
         == 0
     )
     for name in ("group_desc-effects_table.tsv", "group_recipe.json"):
-        assert (tmp_path / "b" / "group" / name).read_text() == (group / name).read_text()
+        assert (tmp_path / "b" / "group" / name).read_text(encoding="utf-8") == (
+            group / name
+        ).read_text(encoding="utf-8")
 
 
 def test_errors_are_one_sentence_and_leave_nothing(folder, tmp_path, capsys):
@@ -108,6 +110,6 @@ def test_a_question_of_ones_own_with_its_options(folder, tmp_path):
     for e in effects:
         assert e["p"] == e["p_hc3"]
         assert float(e["p_bonferroni"]) == pytest.approx(min(1, 2 * float(e["p"])), rel=1e-7)
-    page = (tmp_path / "group" / "group_report.html").read_text()
+    page = (tmp_path / "group" / "group_report.html").read_text(encoding="utf-8")
     assert "any phenotype" in page
     assert "Adjusted means" in page

@@ -47,11 +47,13 @@ def test_the_planted_ball_is_found_with_its_sign_and_the_recipe_of_the_region(ma
     _, files = run_group(recipe, tmp_path, COHORT)
     table = files["group, MS - HC"]
     assert table == tmp_path / "group" / "voxelwise" / "group_desc-groupMSHC_desc-cluster_table.tsv"
-    first = table.read_text().splitlines()[1].split("\t")
-    header = table.read_text().splitlines()[0].split("\t")
+    first = table.read_text(encoding="utf-8").splitlines()[1].split("\t")
+    header = table.read_text(encoding="utf-8").splitlines()[0].split("\t")
     row = dict(zip(header, first, strict=True))
     assert row["sign"] == "+"
-    done = json.loads((table.parent / "group_desc-groupMSHC_recipe.json").read_text())
+    done = json.loads(
+        (table.parent / "group_desc-groupMSHC_recipe.json").read_text(encoding="utf-8")
+    )
     assert done["Options"]["seed"] == 5
     assert done["Options"]["permutations"] == 49
     np.testing.assert_allclose(
@@ -87,7 +89,7 @@ def test_scans_that_lack_a_covariate_are_left_out_and_it_is_said(maps, tmp_path)
     result = ask_voxels(cohort, QUESTION, SETTINGS, maps, tmp_path, {"normalised": True})
     (one,) = result.values()
     assert one.notes[0].startswith("2 scans have no age and are left out")
-    done = json.loads(one.files["recipe"].read_text())
+    done = json.loads(one.files["recipe"].read_text(encoding="utf-8"))
     assert len(done["Subjects"]) == len(done["Design"]) == len(COHORT) - 2
     left_out = {COHORT.keys[i][0] for i in (2, 5)}
     assert not left_out & set(done["Subjects"])

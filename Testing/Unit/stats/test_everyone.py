@@ -180,5 +180,5 @@ def test_processes_on_this_computer(data, capsys):
     printed = capsys.readouterr().out
     assert "2 processes with" in printed
     assert "3 maps: 3 done, 0 skipped, 0 failed" in printed
-    about = json.loads((data / f"out/sub-01/{TABLE}.json").read_text())
+    about = json.loads((data / f"out/sub-01/{TABLE}.json").read_text(encoding="utf-8"))
     assert about["Recipe"]["label_table"] == "freesurfer"

@@ -273,9 +273,9 @@ def test_labels_in_mni_space_are_registered_and_written_on_the_grid_of_the_map(c
         table = {(r["structure"], r["side"]): r for r in csv.DictReader(file, delimiter="\t")}
     x = 1000 * chi[labels == 1].astype(float)
     assert float(table["PU", "left"]["mean_ppb"]) == pytest.approx(x.mean(), rel=1e-6)
-    about = json.loads((anat / "sub-1_desc-nuclei_dseg.json").read_text())
+    about = json.loads((anat / "sub-1_desc-nuclei_dseg.json").read_text(encoding="utf-8"))
     assert "labels of mni.nii.gz in MNI space" in about["Method"]
-    names = (anat / "sub-1_desc-nuclei_dseg.tsv").read_text()
+    names = (anat / "sub-1_desc-nuclei_dseg.tsv").read_text(encoding="utf-8")
     assert "Left Putamen" in names or "Left putamen" in names
     made = sitk.GetArrayFromImage(sitk.ReadImage(str(anat / "sub-1_desc-nuclei_dseg.nii.gz")))
     assert np.count_nonzero(made) == np.count_nonzero((labels == 1) | (labels == 2))
