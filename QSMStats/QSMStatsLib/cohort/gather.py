@@ -13,6 +13,7 @@ from QSMReconLib.files.sidecar import read_json
 from .cohort import MEASURES, Cohort, Exclusion
 from .columns import number
 from .participants import Problem, read_participants
+from .sides import both_sides
 
 TABLE = "desc-nuclei_table.tsv"
 SCALE = 30.0
@@ -174,12 +175,11 @@ def _values(tables, unit):
                 value = number(text)
                 values[key][i] = np.nan if value is None else value * factor
             unknown[row["side"]] += row["side"] not in ("left", "right", "both")
-    _both_sides(values)
+    both_sides(values)
     return values, [
         Problem("", f"side {side!r} in {count} rows; it must be left, right or both")
-        for side, count in unknown.items()
-        if count
-    ]
+        for side, count in unknown.items() if count
+    ]  # fmt: skip
 
 
 def _cells(row, unit):
@@ -189,25 +189,6 @@ def _cells(row, unit):
             yield column, 1000.0 if is_chi and unit == "ppm" else 1.0, text
         elif column and column.replace("ppm", "ppb") in MEASURES:
             yield column.replace("ppm", "ppb"), 1000.0 if unit in (None, "ppm") else 1.0, text
-
-
-def _both_sides(values):
-    """Both sides together where a table has left and right only: sums, and means by volume."""
-    for structure, _, measure in [key for key in values if key[1] == "left"]:
-        pair = [values.get((structure, s, measure)) for s in ("left", "right")]
-        if pair[1] is None:
-            continue
-        volumes = [values.get((structure, s, "volume_ml")) for s in ("left", "right")]
-        if measure.endswith("_ml") or measure == "iron_mg":
-            both = pair[0] + pair[1]
-        elif volumes[0] is None or volumes[1] is None:
-            both = (pair[0] + pair[1]) / 2
-        else:
-            both = pair[0] * volumes[0] + pair[1] * volumes[1]
-            both = both / (volumes[0] + volumes[1])
-        key = structure, "both", measure
-        given = values.get(key)
-        values[key] = both if given is None else np.where(np.isfinite(given), given, both)
 
 
 def _odd_scales(order, values):

@@ -73,7 +73,10 @@ def ask(cohort, question, settings=None):
     if question.within:
         cohort = cohort.rows(cohort.where(question.within))
     if question.kind == "mixed":
+        _no_permutations(settings)
         effects, design, cohort, notes = mixed_effects(cohort, question, settings)
+        if settings.test != "classical":
+            notes.append(f"P is that of t; {settings.test} is not offered with a random intercept")
         means = []
         effects = [replace(e, p=e.p_classical) for e in effects]
     else:
@@ -96,6 +99,14 @@ def ask(cohort, question, settings=None):
     )
 
 
+def _no_permutations(settings):
+    if settings.correction == "fwe":
+        raise InputError(
+            "Mixed model: no P is permuted with a random intercept, so none can be corrected by "
+            "the largest t; choose the correction bh or bonferroni"
+        )
+
+
 def _absent(effects, settings):
     found = {e.measure for e in effects}
     names = [MEASURES[m][0] for m in settings.measures if m not in found]
@@ -113,6 +124,7 @@ def _linear(cohort, question, settings):
         others,
         references=settings.references,
         per_structure=question.per_structure,
+        needed=[settings.blocks] if settings.blocks and settings.permutations else (),
     )
     effects, means = [], []
     for measure in settings.measures:
@@ -159,13 +171,17 @@ def _one(series, names, question, settings):
 
 
 def _with_permutations(effects, every, cohort, question, settings):
-    """The effects with P by permutation; structures of the same scans are permuted together."""
+    """The effects with P by permutation; structures of the same scans are permuted together.
+
+    Where there are several such sets, each spends its share of the level: P that is corrected
+    within a set is multiplied by the number of structures over that of the set.
+    """
     out, families = list(effects), {}
     for s in every:
         if cannot(s) is None:
             alone = (s.structure, s.side) if len(s.more) > 1 else ()
             families.setdefault((s.plain.index.tobytes(), alone), []).append(s)
-    whole = len(families) == 1 and sum(map(len, families.values())) == len(every)
+    count = sum(map(len, families.values()))
     for members in families.values():
         first = members[0]
         one = len(first.more) == 1
@@ -188,6 +204,6 @@ def _with_permutations(effects, every, cohort, question, settings):
                 for i, e in enumerate(out):
                     if (e.term, e.contrast) == (term, contrast.label) and e.key in place:
                         k = place[e.key]
-                        fwe = float(p_fwe[k]) if whole else np.nan
+                        fwe = min(1.0, float(p_fwe[k]) * count / len(members))
                         out[i] = replace(e, p_permutation=float(p[k]), p_fwe=fwe)
     return out

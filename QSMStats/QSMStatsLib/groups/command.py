@@ -12,7 +12,6 @@ from ..atlas.deformable import DETAIL
 from ..cohort.cohort import MEASURES
 from ..cohort.gather import TABLE, participants_beside, read_cohort
 from ..everyone import main as measure_maps
-from .design import parts_of
 from .question import KINDS, Question
 from .recipe import COVARIATES, Recipe
 from .results import TESTS
@@ -102,6 +101,9 @@ def main(argv):
         _refuse(args)
         recipe = _measured(_recipe(args), args)
         cohort = read_cohort(**recipe.data)
+        if args.reference:
+            usual = [args.group_column or "group", "phenotype"]
+            recipe = recipe.with_reference(cohort, args.reference, args.test or usual)
         if not recipe.questions:
             recipe = recipe.with_questions(cohort, tuple(args.covariates), args.group_column)
             asked = (replace(q, all_pairs=args.all_pairs) for q in recipe.questions)
@@ -132,7 +134,7 @@ def _refuse(args):
         raise ParameterError("--group-column is for the usual questions; --test names its own")
     if args.keep and not args.harmonise:
         raise ParameterError("--keep: say with --harmonise which column is to be harmonised")
-    by_voxel = [n for n in ("maps", "fwhm", "absolute") if n in given]
+    by_voxel = [n for n in ("maps", "fwhm", "absolute", "detail") if n in given]
     if by_voxel and args.voxelwise is None:
         raise ParameterError(f"--{by_voxel[0]} serves --voxelwise; it has no use here")
 
@@ -188,9 +190,6 @@ def _recipe(args):
     settings = {n: v for n in names if (v := getattr(args, n)) is not None}
     if args.p_of:
         settings["test"] = args.p_of
-    if args.reference:
-        columns = parts_of(args.test[0]) if args.test else [args.group_column or "group"]
-        settings["references"] = dict.fromkeys(columns, args.reference)
     recipe = Recipe.from_dict({"data": data, "settings": settings, "voxelwise": _voxels(args)})
     if args.harmonise:
         keep = args.keep or ["age", "sex", "group"]

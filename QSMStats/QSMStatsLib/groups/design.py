@@ -67,7 +67,7 @@ class Design:
         return {level: int((self.labels[name] == level).sum()) for level in self.levels[name]}
 
 
-def build_design(cohort, tested, covariates=(), *, references=None, per_structure=()):
+def build_design(cohort, tested, covariates=(), *, references=None, per_structure=(), needed=()):
     """Design of the terms for the scans of a cohort that have them.
 
     Parameters
@@ -78,6 +78,8 @@ def build_design(cohort, tested, covariates=(), *, references=None, per_structur
     references : {category: level that the others are compared with}; by default the controls, else
         the first in the alphabet
     per_structure : terms that are added for each structure later
+    needed : columns that every scan must have although they are no terms, such as the blocks of
+        permutations
 
     Returns
     -------
@@ -90,11 +92,12 @@ def build_design(cohort, tested, covariates=(), *, references=None, per_structur
     """
     terms = list(dict.fromkeys([*tested, *covariates]))
     names = list(dict.fromkeys(n for t in terms for n in parts_of(t)))
-    problems = [f"no column {n!r}; have {', '.join(cohort.covariates)}" for n in names
+    needed = [n for n in dict.fromkeys(needed) if n not in names]
+    problems = [f"no column {n!r}; have {', '.join(cohort.covariates)}" for n in [*names, *needed]
                 if n not in cohort.covariates]  # fmt: skip
     if problems:
         raise InputError.from_problems("Design", problems)
-    columns = {n: cohort.covariates[n] for n in names}
+    columns = {n: cohort.covariates[n] for n in [*names, *needed]}
     absent = {n: _absent(c) for n, c in columns.items()}
     missing = {n: int(a.sum()) for n, a in absent.items() if a.any()}
     problems += [
@@ -105,12 +108,12 @@ def build_design(cohort, tested, covariates=(), *, references=None, per_structur
     if problems:
         raise InputError.from_problems("Design", problems)
     index = np.flatnonzero(~np.any(list(absent.values()), axis=0))
-    columns = {n: c[index] for n, c in columns.items()}
-    asked = {n for t in tested for n in parts_of(t)}
+    columns = {n: columns[n][index] for n in names}
     problems = list(_column_problems(columns, missing, len(cohort)))
     if problems:
         raise InputError.from_problems("Design", problems)
     levels = {n: _levels(n, c, references or {}) for n, c in columns.items() if _is_text(c)}
+    asked = _asked(tested, levels)
     matrix, titles, places = _matrix(terms, columns, levels, asked)
     labels = {n: columns[n] for n in levels}
     design = Design(index, matrix, titles, places, levels, labels, missing)
@@ -128,6 +131,17 @@ def parts_of(term):
     if not all(re.fullmatch(r"\w+", part) for part in parts):
         raise ParameterError(f"term {term!r}: write a column, column^2, or two joined by a colon")
     return parts
+
+
+def _asked(tested, levels):
+    """Names whose categories are not centred: all but those that only tell groups apart.
+
+    A group that is tested beside ``group:sex`` is compared at the mean of the sexes, not in the
+    sex that comes first.
+    """
+    alone = {n for t in tested if ":" not in t for n in parts_of(t)}
+    slopes = {n for t in tested if any(p not in levels for p in parts_of(t)) for n in parts_of(t)}
+    return alone | slopes
 
 
 def _is_text(column):

@@ -69,6 +69,8 @@ def _noncentrality_f(f, df1, df2, share):
 
     def excess(nc):
         below = special.ncfdtr(df1, df2, nc, f) if nc > 0 else special.fdtr(df1, df2, f)
+        if math.isnan(below) and nc > df1 * f:
+            below = 0.0  # scipy gives up far out in the tail
         return below - share
 
     if excess(0.0) <= 0:
@@ -78,7 +80,10 @@ def _noncentrality_f(f, df1, df2, share):
         top *= 2
         if top > 1e7:
             return math.nan
-    return optimize.brentq(excess, 0.0, top, xtol=1e-9)
+    try:
+        return optimize.brentq(excess, 0.0, top, xtol=1e-9)
+    except ValueError:
+        return math.nan
 
 
 def partial_r(t, dof, coverage=0.95):

@@ -10,6 +10,7 @@ from QSMReconLib.errors import InputError
 
 from ..cohort.cohort import Exclusion
 from ..cohort.columns import label_of
+from ..voxelwise.glm import dependent_column
 from .packages import combat_function
 
 FEWEST = 2
@@ -85,15 +86,31 @@ def _check(cohort, column, keep):
         values = cohort.covariates[name].astype(str)
         if len(set(values)) < 2:
             problems.append(f"{label_of(name)} is the same in all scans; do not keep it")
-        elif cohort.covariates[name].dtype == object and len(sites) > 1:
-            pairs = set(zip(values, cohort.covariates[column].astype(str), strict=True))
-            if len(pairs) == len(sites) and len(set(values)) > 1:
-                problems.append(
-                    f"every {label_of(column)} has one {label_of(name)} only, so they cannot be "
-                    f"told apart; do not harmonise, or do not keep {label_of(name)}"
-                )
+    if not problems:
+        problems += _mixed_up(cohort, column, keep)
     if problems:
         raise InputError.from_problems("Harmonisation", problems)
+
+
+def _mixed_up(cohort, column, keep):
+    """A sentence where sites and kept columns cannot be told apart."""
+    columns, titles = [np.ones(len(cohort))], ["all scans"]
+    for name in (column, *keep):
+        values = cohort.covariates[name]
+        if values.dtype != object and name != column:
+            columns.append(values - values.mean())
+            titles.append(label_of(name))
+            continue
+        for level in sorted(set(values.astype(str)))[1:]:
+            columns.append((values.astype(str) == level).astype(float))
+            titles.append(f"{label_of(name)} {level}")
+    if found := dependent_column(np.column_stack(columns), titles):
+        name, others = found
+        listed = ", ".join(other for other in others if other != "all scans")
+        yield (
+            f"{name} cannot be told apart from {listed}; do not harmonise, or do not keep that "
+            "column"
+        )
 
 
 def _combat(data, cohort, column, keep):

@@ -13,6 +13,7 @@ from QSMReconLib.files.sidecar import read_json
 
 from ..cohort.columns import is_control
 from ..cohort.gather import TABLE
+from .design import parts_of
 from .question import Question
 from .settings import Settings
 
@@ -84,6 +85,20 @@ class Recipe:
             return self
         control = self.settings.references
         return replace(self, questions=usual_questions(cohort, covariates, group, control))
+
+    def with_reference(self, cohort, level, terms):
+        """The recipe with the reference of the column of groups in ``terms`` that has it."""
+        names = dict.fromkeys(part for term in terms for part in parts_of(term))
+        have = {n: cohort.covariates[n] for n in names if n in cohort.covariates}
+        groups = {n: _levels(c) for n, c in have.items() if c.dtype == object}
+        found = [n for n, levels in groups.items() if level in levels]
+        if not found:
+            listed = "; ".join(f"{n}: {', '.join(levels[:12])}" for n, levels in groups.items())
+            reason = f"no scan of it; have {listed}"
+            if not groups:
+                reason = f"{', '.join(names)} is no column of groups; name one with --test"
+            raise InputError(f"--reference {level}: {reason}")
+        return replace(self, settings=replace(self.settings, references={found[0]: level}))
 
 
 def versions():

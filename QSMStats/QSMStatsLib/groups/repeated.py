@@ -9,7 +9,7 @@ from QSMReconLib.errors import InputError
 from ..cohort.columns import label_of
 from .contrasts import contrasts_of
 from .design import PER_STRUCTURE, build_design
-from .longitudinal import scan_times, scans_of
+from .longitudinal import first_scans, scan_times, scans_of
 from .mixed import FEW, fit_mixed, mixed_effect
 from .results import Effect
 from .series import cannot, groups_text, series_of, unit_of_effect
@@ -17,15 +17,23 @@ from .series import cannot, groups_text, series_of, unit_of_effect
 
 def mixed_effects(cohort, question, settings):
     """``(effects, design, cohort, notes)`` of a question of kind mixed."""
-    cohort = with_time(cohort)
+    notes = []
+    if question.random == "participant":
+        cohort = with_time(cohort)
+    else:
+        cohort, notes = first_scans(cohort)
     terms = [
         [t for t in ts if t not in PER_STRUCTURE] for ts in (question.test, question.covariates)
     ]
     design = build_design(
-        cohort, *terms, references=settings.references, per_structure=question.per_structure
+        cohort,
+        *terms,
+        references=settings.references,
+        per_structure=question.per_structure,
+        needed=() if question.random == "participant" else (question.random,),
     )
     numbers, names = group_numbers(cohort, question, design.index)
-    notes = [f"random intercept of {len(names)} {label_of(question.random)}s"]
+    notes.append(f"random intercept of {len(names)} {label_of(question.random)}s")
     if len(names) < FEW:
         notes.append(
             f"the variance between {len(names)} {label_of(question.random)}s is poorly known; "
@@ -84,13 +92,15 @@ def _effects(series, numbers, question, settings):
     groups = np.unique(numbers[series.here], return_inverse=True)[1]
     model = fit_mixed(series.y, series.design.matrix, groups)
     share = model.between / (model.between + model.variance)
-    return [
-        Effect(
-            **h,
-            term=c.term,
-            contrast=c.label,
-            between=share,
-            **mixed_effect(model, c.weights, settings.coverage),
+    out = []
+    for c, h in rows:
+        found = mixed_effect(model, c.weights, settings.coverage)
+        reason = "" if "df2" in found else _too_few(groups.max() + 1, question)
+        out.append(
+            Effect(**h, term=c.term, contrast=c.label, between=share, warnings=reason, **found)
         )
-        for c, h in rows
-    ]
+    return out
+
+
+def _too_few(count, question):
+    return f"no P: {count} {label_of(question.random)}s are too few for this many terms"

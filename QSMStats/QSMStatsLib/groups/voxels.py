@@ -82,6 +82,7 @@ def ask_voxels(cohort, question, settings, maps, out, options=None, progress=Non
         question.test,
         [t for t in question.covariates if t not in PER_STRUCTURE],
         references=settings.references,
+        needed=[settings.blocks] if settings.blocks else (),
     )
     subjects = maps_of(maps, [cohort.keys[i] for i in design.index])
     chosen = {"seed": settings.seed, "alpha": settings.alpha}

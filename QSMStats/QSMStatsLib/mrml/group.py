@@ -117,7 +117,7 @@ def compare(
         return group(Recipe.read(folder), **common)
     tests = (test,) if isinstance(test, str) else tuple(test or ())
     if reference is not None:
-        settings["references"] = {(tests or ("group",))[0]: reference}
+        settings["references"] = {(tests or ("group",))[0].split(":")[0]: reference}
     recipe = Recipe.from_dict({"data": data_of(folder, participants, leave_out)})
     recipe = replace(recipe, settings=Settings(**settings), voxelwise=voxelwise)
     cohort = read_cohort(**recipe.data)

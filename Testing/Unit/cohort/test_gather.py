@@ -143,6 +143,19 @@ def test_one_long_table_without_both_sides(tmp_path):
     np.testing.assert_allclose(cohort.covariates["age"], [40, 40, 50, 50])
 
 
+def test_both_sides_have_only_what_follows_from_the_sides(tmp_path):
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\n01\t40\n")
+    head = "participant_id\tstructure\tside\tvolume_ml\tmean_ppb\tmedian_ppb\tsd_ppb"
+    head += "\thigh_iron_ml\thigh_iron_mean_ppb"
+    lines = ["01\tGP\tleft\t3\t100\t90\t10\t1\t140", "01\tGP\tright\t1\t120\t80\t10\t0\tn/a"]
+    (tmp_path / "all.tsv").write_text("\n".join([head, *lines]) + "\n")
+    values = read_cohort(tmp_path / "all.tsv").values
+    found = {m: v[0] for (_, side, m), v in values.items() if side == "both"}
+    assert found == {
+        "volume_ml": 4.0, "mean_ppb": 105.0, "high_iron_ml": 1.0, "high_iron_mean_ppb": 140.0
+    }  # fmt: skip
+
+
 def test_a_folder_without_participants_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match="name it with --participants"):
         read_cohort(tmp_path)

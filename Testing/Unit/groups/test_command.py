@@ -57,7 +57,10 @@ def test_tables_become_effects_pictures_and_a_page_that_a_recipe_repeats(folder,
 
 def test_errors_are_one_sentence_and_leave_nothing(folder, tmp_path, capsys):
     assert main([str(folder), str(tmp_path / "c"), "group", "--reference", "Healthy"]) == 1
-    assert "group: no scan of the reference 'Healthy'; have HC, MS" in capsys.readouterr().err
+    assert "--reference Healthy: no scan of it; have group: HC, MS" in capsys.readouterr().err
+    words = [str(folder), str(tmp_path / "c"), "group", "--test", "age", "--covariates", "sex"]
+    assert main([*words, "--reference", "HC"]) == 1
+    assert "--reference HC: age is no column of groups; name one" in capsys.readouterr().err
     assert main([str(folder), str(tmp_path / "c"), "group", "--test", "iq"]) == 1
     assert "no column 'iq'" in capsys.readouterr().err
     assert main([str(folder), str(tmp_path / "c"), "group", "--wrong"]) == 2
@@ -88,6 +91,7 @@ def test_maps_without_tables_are_measured_or_the_choice_is_named(tmp_path, capsy
         (["--kind", "mixed"], "--kind: say with --test"),
         (["--keep", "age"], "--keep: say with --harmonise"),
         (["--fwhm", "2"], "--fwhm serves --voxelwise"),
+        (["--detail", "coarse"], "--detail serves --voxelwise"),
         (["--test", "group", "--group-column", "dx"], "--group-column is for the usual"),
         (["--test", "group", "--within", "age"], "write COLUMN=VALUE"),
     ],
@@ -96,6 +100,14 @@ def test_options_that_would_do_nothing_are_refused(options, said, folder, tmp_pa
     assert main([str(folder), str(tmp_path / "x"), "group", *options]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_the_reference_is_that_of_the_groups_in_an_interaction(folder, tmp_path):
+    args = ["--test", "group:age", "--covariates", "group", "age", "--reference", "MS"]
+    args += ["--permutations", "0", "--structures", "TH", "--measures", "mean_ppb"]
+    assert main([str(folder), str(tmp_path), "group", *args]) == 0
+    effects = rows(tmp_path / "group" / "group_desc-effects_table.tsv")
+    assert [e["contrast"] for e in effects] == ["group[HC]:age"]
 
 
 def test_a_question_of_ones_own_with_its_options(folder, tmp_path):

@@ -68,8 +68,16 @@ def test_what_cannot_be_harmonised_is_named():
         harmonise(cohort.rows(cohort.covariates["sex"] == "f"), "site", KEEP)
     apart = np.where(cohort.covariates["group"] == "MS", "A", "B").astype(object)
     torn = type(cohort)(cohort.keys, cohort.covariates | {"site": apart}, cohort.values)
-    with pytest.raises(InputError, match="every site has one group only"):
+    with pytest.raises(InputError, match="group MS cannot be told apart from site B; do not"):
         harmonise(torn, "site", KEEP)
+    course = np.where(np.arange(120) % 2, "SPMS", "RRMS").astype(object)
+    course[cohort.covariates["group"] == "HC"] = "HC"  # controls at two sites, patients at a third
+    site = np.where(course == "HC", np.where(np.arange(120) % 4 < 2, "A", "B"), "C").astype(object)
+    torn = type(cohort)(
+        cohort.keys, cohort.covariates | {"site": site, "course": course}, cohort.values
+    )
+    with pytest.raises(InputError, match="cannot be told apart from"):
+        harmonise(torn, "site", ("age", "course"))
     with pytest.raises(InputError, match="site is A for all scans"):
         harmonise(cohort.rows(cohort.covariates["site"] == "A"), "site", ())
 

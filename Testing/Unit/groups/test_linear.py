@@ -264,5 +264,33 @@ def test_a_scan_without_a_value_leaves_that_structure_only():
     assert (gp.n, th.n) == (37, 40)
     assert gp.estimate == pytest.approx(other.coef[1], **CLOSE)
     assert "not measured in 3 of 40 scans" in gp.warnings
-    assert 0 < gp.p_permutation <= 1
-    assert np.isnan(gp.p_fwe)
+    assert gp.p_fwe == pytest.approx(min(1, 3 * gp.p_permutation))
+    whole = type(COHORT)(
+        COHORT.keys, COHORT.covariates, {k: v for k, v in values.items() if k[0] != "GP"}
+    )
+    same = ask(whole, Question("g"), Settings(permutations=49, measures=("mean_ppb",)))
+    assert th.p_fwe == pytest.approx(min(1, 1.5 * same.effect("TH").p_fwe))
+
+
+def test_a_structure_that_cannot_be_tested_does_not_take_the_corrected_p_of_the_others():
+    values = dict(COHORT.values)
+    values["GP", "both", "mean_ppb"] = np.full(40, 7.0)
+    cohort = type(COHORT)(COHORT.keys, COHORT.covariates, values)
+    answer = ask(cohort, Question("g"), Settings(permutations=49, measures=("mean_ppb",)))
+    assert np.isnan(answer.effect("GP").p_fwe)
+    assert answer.effect("TH").p_fwe >= answer.effect("TH").p_permutation
+
+
+def test_a_group_beside_its_interaction_with_sex_is_compared_at_the_mean_of_the_sexes():
+    question = Question("x", ("group", "group:sex"), ("sex",))
+    e, data = ask(COHORT, question, PLAIN).effect("GP"), frame()
+    m = data.m - data.m.mean()
+    columns = pandas.DataFrame({"g": data.MS, "m": m, "x": data.MS * m})
+    other = pingouin.linear_regression(columns, data.y)
+    assert (e.estimate, e.p) == pytest.approx((other.coef[1], other.pval[1]), **CLOSE)
+
+
+def test_an_effect_far_out_in_the_tail_has_an_interval_or_none():
+    value, low, high = partial_eta2(38.0**2, 1, 10000)
+    assert low < value < high
+    assert high - low < 0.06

@@ -120,6 +120,42 @@ def test_sites_as_random_intercept():
     assert any("3 sites is poorly known" in note for note in few.notes)
 
 
+def test_repeated_scans_of_a_person_are_not_taken_for_persons_of_a_site():
+    question = Question("g", ("group",), ("age",), kind="mixed", random="site")
+    answer = ask(TWO, question, PLAIN)
+    assert answer.n == 40
+    assert "40 participants have several scans; the first of each is used" in answer.notes
+    assert answer.effect("GP").se == pytest.approx(ask(ONE, question, PLAIN).effect("GP").se)
+
+
+def test_scans_of_no_known_site_do_not_make_a_site_of_their_own():
+    site = np.resize([f"S{i}" for i in range(5)], 40).astype(object)
+    site[:4] = ""
+    cohort = small_cohort(site=site)
+    answer = ask(cohort, Question("g", ("group",), kind="mixed", random="site"), PLAIN)
+    assert answer.n == 36
+    assert "random intercept of 5 sites" in answer.notes
+    assert any("4 scans have no site and are left out" in note for note in answer.notes)
+    settings = Settings(permutations=19, measures=("mean_ppb",), blocks="site")
+    permuted = ask(cohort, Question("g", ("group",)), settings)
+    assert permuted.n == 36
+
+
+def test_what_a_mixed_model_does_not_have_is_refused_or_said():
+    with pytest.raises(InputError, match="choose the correction bh or bonferroni"):
+        ask(TWO, MIXED, Settings(correction="fwe", measures=("mean_ppb",)))
+    answer = ask(TWO, MIXED, Settings(test="hc3", permutations=0, measures=("mean_ppb",)))
+    assert any("hc3 is not offered with a random intercept" in note for note in answer.notes)
+    both = np.where(ONE.covariates["group"] == "MS", "A", "B").astype(object)
+    few = ask(
+        small_cohort(site=both),
+        Question("g", ("group",), (), kind="mixed", random="site"),
+        PLAIN,
+    ).effect("GP")
+    assert np.isnan(few.p)
+    assert few.warnings == "no P: 2 sites are too few for this many terms"
+
+
 def test_without_times_the_first_session_is_the_first_by_name():
     columns = {n: c for n, c in TWO.covariates.items() if n not in ("time", "age")}
     order = np.arange(80)[::-1]
