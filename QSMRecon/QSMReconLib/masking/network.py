@@ -29,6 +29,9 @@ LEFT_DOWN_FORWARD = np.array([(-1.0, 0, 0), (0, 0, -1.0), (0, 1.0, 0)])
 FIELD_OF_VIEW = 256**3
 BRIGHT_PART = 0.02
 AIR = 0.1
+SPIKES = 1000
+"""So many voxels (1 mL) may be brighter than the object."""
+
 MARGIN = 12
 """Voxels of air around the head, also where it reaches a side of the scan."""
 
@@ -135,11 +138,15 @@ def _resampled(image, matrix, offset, shape, progress):
 
 def _scale(image):
     """Values 0..1, in place; the same for any size of the field of view."""
-    object_voxels = np.count_nonzero(image > AIR * image.max())
+
+    def brightest(count):
+        return float(np.partition(image, image.size - count, axis=None)[image.size - count])
+
+    object_voxels = np.count_nonzero(image > AIR * brightest(min(SPIKES, image.size)))
     count = min(int(BRIGHT_PART * FIELD_OF_VIEW), object_voxels // 5)
     if not count:
         raise InputError("Brain mask: Magnitude is zero nearly everywhere; choose the image")
-    high = float(np.partition(image, image.size - count, axis=None)[image.size - count])
+    high = brightest(count)
     image *= np.float32(1 / high)
     np.minimum(image, np.float32(1), out=image)
 

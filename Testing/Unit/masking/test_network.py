@@ -113,6 +113,15 @@ def test_the_brightness_does_not_depend_on_unit_or_field_of_view(net):
     np.testing.assert_allclose(net.image, first, atol=1e-5)
 
 
+def test_a_few_voxels_that_are_far_too_bright_do_not_darken_the_head(net):
+    magnitude, inside, acq = block(grid((0, 1, 2), (1, 1, 1), (2, 2, 2)))
+    spikes = magnitude.copy()
+    spikes[0][tuple(np.argwhere(inside)[::900].T)] *= 50
+    assert 5 < np.count_nonzero(spikes != magnitude) < 30
+    mask = stage("masking").run("network", {"magnitude": spikes}, acq, {"quality": 0})["mask"]
+    assert dice(mask, inside) > 0.93
+
+
 def test_without_orientation_the_scan_is_taken_as_axial_and_upright():
     plain = Acquisition((2, 2, 2), 3.0, (0.005,))
     np.testing.assert_array_equal(plain.patient_axes, np.eye(3)[::-1])
