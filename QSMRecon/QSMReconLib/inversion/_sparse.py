@@ -90,8 +90,7 @@ class Problem:
         weights = data_weights(mask, field_noise, reliability, magnitude, acq.te_s)
         self.field = self.box.put(field_ppm)
         self.precision = self.box.put(weights) ** 2
-        believed = weights > 0
-        self.noise = noise_level(field_ppm * believed, believed, acq, field_noise)
+        self.noise = noise_level(field_ppm, weights > 0, acq, field_noise)
         self.weight = params.weight * self.noise**2 / TYPICAL_GRADIENT
 
     def solve(self, data_step, progress, background=None):

@@ -102,15 +102,15 @@ def heidi(
     box = Box(local_mask, acq.voxel_size_mm, PAD_MM)
     kernel = dipole_kernel(box.shape, acq.voxel_size_mm, acq.b0_direction)
     field_ppm = hz_to_ppm(local_field, acq) * local_mask
-    noise = noise_level(field_ppm, local_mask, acq, field_noise)
+    weights = data_weights(local_mask, field_noise, reliability, magnitude, acq.te_s)
+    noise = noise_level(field_ppm, weights > 0, acq, field_noise)
     weight = params.weight * noise**2 / SMOOTH_GRADIENT
-    precision = data_weights(local_mask, field_noise, reliability, magnitude, acq.te_s) ** 2
     field = box.put(field_ppm)
     image = field if magnitude is None else box.put(combined_magnitude(magnitude, local_mask))
     places = smooth_places(box, [image], params.edges)
 
     chi, facts = _increments(
-        box, kernel, field, box.put(precision), places, weight, params, progress
+        box, kernel, field, box.put(weights**2), places, weight, params, progress
     )
     progress.note(**facts, weight=weight, noise_ppm=noise)
     return box.get(chi)

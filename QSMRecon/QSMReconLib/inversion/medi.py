@@ -109,7 +109,8 @@ def medi(
     """
     box = Box(local_mask, acq.voxel_size_mm, PAD_MM)
     field_ppm = hz_to_ppm(local_field, acq) * local_mask
-    noise = noise_level(field_ppm, local_mask, acq, field_noise)
+    weights = data_weights(local_mask, field_noise, reliability, magnitude, acq.te_s)
+    noise = noise_level(field_ppm, weights > 0, acq, field_noise)
     images = [] if magnitude is None else [box.put(combined_magnitude(magnitude, local_mask))]
     fluid = None
     if params.csf and r2star is not None:
@@ -117,7 +118,7 @@ def medi(
     system = NormalEquations(
         box,
         dipole_kernel(box.shape, acq.voxel_size_mm, acq.b0_direction),
-        box.put(data_weights(local_mask, field_noise, reliability, magnitude, acq.te_s) ** 2),
+        box.put(weights**2),
         smooth_places(box, images, params.edges),
         params.weight * noise**2 / SMOOTH_GRADIENT,
         fluid if fluid is not None and fluid.any() else None,

@@ -78,8 +78,8 @@ def tikhonov(
     box = Box(local_mask, size, PAD_MM)
     kernel = dipole_kernel(box.shape, size, acq.b0_direction)
     field_ppm = hz_to_ppm(local_field, acq) * local_mask
-    noise = noise_level(field_ppm, local_mask, acq, field_noise)
     weights = data_weights(local_mask, field_noise, reliability, magnitude, acq.te_s)
+    noise = noise_level(field_ppm, weights > 0, acq, field_noise)
     precision = box.put(weights) ** 2
     weight = params.weight * (noise / ROOT_MEAN_SQUARE_GRADIENT) ** 2
     inside = [np.float32(weight) * e for e in edge_weights(box, None)]

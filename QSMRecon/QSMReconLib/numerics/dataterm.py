@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..errors import InputError
 from ..units import hz_to_ppm
 from .dipole import dipole_kernel
 from .fourier import Box, frequencies
@@ -29,6 +30,11 @@ def data_weights(mask, field_noise=None, reliability=None, magnitude=None, te_s=
     Returns
     -------
     weights : (K, J, I) float32, 0 outside the mask
+
+    Raises
+    ------
+    InputError
+        No voxel has a weight.
     """
     weights = mask.astype(np.float32)
     if field_noise is not None and (field_noise[mask] > 0).any():
@@ -39,11 +45,16 @@ def data_weights(mask, field_noise=None, reliability=None, magnitude=None, te_s=
         te = te_s if te_s else (1.0,)
         power = sum((m * np.float32(t)) ** 2 for m, t in zip(magnitude, te, strict=True))
         weights *= np.sqrt(power)
+    if not weights.any():
+        raise InputError("Magnitude is zero in the whole mask; choose the image")
     if reliability is not None:
         weights *= reliability
-    typical = np.median(weights[mask & (weights > 0)]) if weights.any() else 0
-    if typical > 0:
-        weights *= np.float32(1 / typical)
+    if not weights.any():
+        raise InputError(
+            "Reliability leaves no voxel of the mask whose field can be believed; look at it, and "
+            "at the mask"
+        )
+    weights *= np.float32(1 / np.median(weights[weights > 0]))
     return np.minimum(weights, np.float32(LARGEST_WEIGHT), out=weights)
 
 
@@ -56,7 +67,7 @@ def noise_level(field_ppm, mask, acq, field_noise=None):
     Parameters
     ----------
     field_ppm : (K, J, I) float32
-    mask : (K, J, I) bool
+    mask : (K, J, I) bool, voxels whose field can be believed
     acq : Acquisition
     field_noise : (K, J, I) float, Hz, or None
 

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from phantoms import acquisition, ball, spheres
+from QSMReconLib.errors import InputError
 from QSMReconLib.numerics.dataterm import LARGEST_WEIGHT, data_weights, noise_level
+from QSMReconLib.progress import Progress
+from QSMReconLib.stages import stage
 from QSMReconLib.units import hz_to_ppm
 
 SHAPE = (20, 22, 24)
@@ -62,3 +65,34 @@ def test_without_a_map_the_noise_is_found_where_no_source_makes_a_field(directio
         field = hz_to_ppm(scene.local_field + sd_hz * noise * scene.mask, scene.acq)
         level = noise_level(field, scene.mask, scene.acq)
         assert level == pytest.approx(sd_hz / scene.acq.hz_per_ppm, rel=0.15)
+
+
+WEIGHTED = ("tikhonov", "tv", "nltv", "weakharmonic", "hdqsm", "l1", "medi", "heidi", "tgv")
+
+
+@pytest.mark.parametrize("algorithm", [*WEIGHTED, "ilsqr"])
+def test_a_field_of_which_nothing_can_be_believed_is_refused(algorithm):
+    scene = spheres((16, 18, 20))
+    images = {"local_field": scene.local_field, "local_mask": scene.mask}
+    nothing = np.zeros(scene.mask.shape, np.float32)
+    for level in (None, scene.mask.astype(np.float32)):
+        given = images | {"reliability": nothing, "field_noise": level}
+        with pytest.raises(InputError, match="Reliability leaves no voxel of the mask"):
+            stage("inversion").run(algorithm, given, scene.acq)
+    dark = images | {"magnitude": np.zeros((len(scene.acq.te_s), *scene.mask.shape), np.float32)}
+    with pytest.raises(InputError, match="Magnitude is zero in the whole mask"):
+        stage("inversion").run(algorithm, dark, scene.acq)
+
+
+@pytest.mark.parametrize("algorithm", WEIGHTED)
+def test_the_noise_is_that_of_voxels_that_are_believed(algorithm):
+    scene = spheres((24, 26, 28))
+    rng = np.random.default_rng(2)
+    spoilt = ball(scene.mask.shape, 3) & scene.mask
+    field = scene.local_field + scene.mask * rng.standard_normal(scene.mask.shape)
+    field = np.where(spoilt, 100 * rng.standard_normal(scene.mask.shape), field)
+    images = {"local_field": field.astype(np.float32), "local_mask": scene.mask}
+    images["reliability"] = (scene.mask & ~spoilt).astype(np.float32)
+    progress = Progress()
+    stage("inversion").run(algorithm, images, scene.acq, {"iterations": 1}, progress)
+    assert progress.notes["noise_ppm"] == pytest.approx(1 / scene.acq.hz_per_ppm, rel=0.3)
