@@ -95,20 +95,28 @@ class Problem:
 
     def solve(self, data_step, progress, background=None):
         """Minimise, note the facts and return the map (K, J, I)."""
-        given = self.params.magnitude_edges and self.magnitude is not None
-        anatomy = combined_magnitude(self.magnitude, self.mask) if given else None
         found = invert(
             self.box,
             self.kernel,
             data_step,
             self.field,
             self.weight,
-            edge_weights(self.box, anatomy),
+            self.edges(),
             confined=background is not None or self.params.outside == "none",
             params=self.params,
             progress=progress,
             background=background,
         )
+        return self.finish(found, progress)
+
+    def edges(self):
+        """Three padded arrays 0..1 that lower the weight at edges of the magnitude, if wanted."""
+        given = self.params.magnitude_edges and self.magnitude is not None
+        anatomy = combined_magnitude(self.magnitude, self.mask) if given else None
+        return edge_weights(self.box, anatomy)
+
+    def finish(self, found, progress):
+        """Note the facts of a solution (``x``, ``iterations``, ``change``); its map (K, J, I)."""
         progress.note(
             iterations=found.iterations,
             change=found.change,

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from ..errors import InputError
 from ..numerics.distance import six_inside
-from ..numerics.edges import combined_magnitude, edge_weights
 from ..numerics.laplace import without_boundary_values
 from ..numerics.tgv import GeneralisedVariation
 from ..params import Params, param
@@ -97,8 +96,6 @@ def tgv(
         local_field, local_mask, acq.voxel_size_mm, progress=progress.part(0, 0.1)
     )
     problem = Problem(inner, local_mask, field_noise, reliability, magnitude, acq, params)
-    given = params.magnitude_edges and magnitude is not None
-    anatomy = combined_magnitude(magnitude, local_mask) if given else None
     state = GeneralisedVariation(
         problem.box,
         problem.kernel,
@@ -106,20 +103,14 @@ def tgv(
         problem.field,
         problem.weight,
         params.second_order * problem.weight,
-        edge_weights(problem.box, anatomy),
+        problem.edges(),
     )
     part = progress.part(0.1, 1)
     for step in range(params.iterations):
         part((step + 1) / params.iterations)
         if state.iterate() < params.tolerance:
             break
-    progress.note(
-        iterations=state.iterations,
-        change=state.change,
-        weight=problem.weight,
-        noise_ppm=problem.noise,
-    )
-    return problem.box.get(state.x)
+    return problem.finish(state, progress)
 
 
 ALGORITHM = Algorithm(
