@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from QSMReconLib.errors import Cancelled, InputError
+from QSMReconLib.errors import Cancelled, InputError, ParameterError
 from QSMReconLib.pipeline import run as run_arrays
 from QSMReconLib.recipe import Recipe, Step
 
@@ -182,6 +182,19 @@ def test_one_stage_alone_takes_its_facts_from_the_node(slicer, nodes, runner):
     fit = {"unwrapped": made["unwrapped"], "magnitude": given["magnitude"], "mask": given["mask"]}
     total = runner.run_stage("fieldfit", "weightedmean", None, fit)
     np.testing.assert_array_equal(array(total["total_field"]), array(made["total_field"]))
+
+
+def test_a_field_with_its_background_is_refused_before_it_is_inverted(slicer, nodes, runner):
+    given, _, _ = loaded(nodes)
+    made = runner.run(recipe(), given, facts={"b0_tesla": 3.0}, stop_after="fieldfit")
+    field = {"total_field": made["total_field"], "mask": given["mask"]}
+    local = runner.run_stage("background", "none", None, field)
+    told = []
+    with pytest.raises(ParameterError, match=r"algorithm=none leaves the background .*=tkd"):
+        runner.run_stage("inversion", "tkd", None, local, on_progress=lambda *a: told.append(a))
+    assert told == []
+    with_tgv = runner.run_stage("inversion", "tgv", {"iterations": 2}, local)
+    assert np.isfinite(array(with_tgv["chi"])).all()
 
 
 def test_an_error_leaves_the_scene_as_it_was(slicer, nodes, runner):

@@ -183,6 +183,21 @@ def test_a_second_run_is_skipped_with_a_line(data, out, capsys):
     assert snapshot(out) == before
 
 
+def test_a_run_goes_on_from_the_steps_that_were_taken_and_says_so(data, tmp_path, capsys):
+    out = tmp_path / "o"
+    steps = ("background.algorithm=none", "inversion.algorithm=tgv", "inversion.iterations=2")
+    assert run(data, out, "--stop-after", "background", "--set", *steps) == 0
+    before = snapshot(out)
+    assert run(data, out, "--start-from", "inversion") == 1
+    assert "leaves the background in the field" in capsys.readouterr().err
+    assert snapshot(out) == before
+    assert run(data, out, "--start-from", "inversion", "--set", *steps[1:]) == 0
+    recipe = record(out)["recipe"]
+    taken = {step["stage"]: step["algorithm"] for step in recipe["steps"]}
+    assert (taken["background"], taken["inversion"]) == ("none", "tgv")
+    assert recipe["id"] == "custom"
+
+
 def test_another_recipe_or_input_is_refused_and_force_replaces(data, out, capsys):
     before = snapshot(out)
     assert run(data, out, "--set", "inversion.threshold=0.1") == 1

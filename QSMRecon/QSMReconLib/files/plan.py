@@ -1,7 +1,7 @@
 """Before anything runs: which steps, from which images, and what an earlier run means for it."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InputError, ParameterError
@@ -38,6 +38,7 @@ class Plan:
 
     Attributes
     ----------
+    recipe : the one asked for, with the steps that made the images from which the run starts
     start : the stage to start from, None for the beginning
     steps : the steps to run; none if everything is there already
     given : {image name: path} of all images that are read beside phase and magnitude
@@ -47,6 +48,7 @@ class Plan:
     remarks : sentences for the user
     """
 
+    recipe: Recipe
     start: str | None
     steps: tuple
     given: dict
@@ -87,6 +89,8 @@ def make_plan(files, target, request):
     ------
     InputError
         The output folder holds results that this run must not replace.
+    ParameterError
+        The steps do not go with those that made what the run starts from.
     """
     remarks = []
     record = target.record()
@@ -107,7 +111,8 @@ def make_plan(files, target, request):
         "given": {name: fingerprint(p) for name, p in sorted(request.given.items())},
         "statements": request.corrections.as_dict(),
     }
-    plan = Plan(start, steps, given, base, record, identity, remarks)
+    recipe = _with_base(request.recipe, base)
+    plan = Plan(recipe, start, steps, given, base, record, identity, remarks)
     _check_inputs(plan)
     return beside_earlier_run(plan, target, request, condition, changed)
 
@@ -130,6 +135,15 @@ def _steps(request, start):
     if not steps:
         raise ParameterError("nothing to do: what the chosen stages make is given")
     return steps
+
+
+def _with_base(recipe, base):
+    """The recipe with the steps of an earlier run in the place of its own."""
+    steps = {step.stage: step for step in (*recipe.steps, *base)}
+    steps = tuple(sorted(steps.values(), key=lambda step: ORDER.index(step.stage)))
+    if steps == recipe.steps:
+        return recipe
+    return replace(recipe, id="custom", title=f"{recipe.title}, changed", steps=steps)
 
 
 def _start(request, remarks):

@@ -48,33 +48,33 @@ def reconstruct(files, out, request, *, tell=print, progress=None):
     )
     for decision in scan.decisions:
         tell(decision)
-    recipe = replace(request.recipe, steps=plan.steps)
+    recipe = replace(plan.recipe, steps=plan.steps)
     images, scan.images = scan.images, {}
     outcome = run(recipe, images, scan.acquisition, progress, keep=KEPT | {"magnitude", "phase"})
     for notes in outcome.notes.values():
         if "skipped" in notes:
             tell(f"Left out: {notes['skipped']}.")
-    written = _write(target, request, plan, scan, outcome, tell)
+    written = _write(target, plan, scan, outcome, tell)
     write_description(out, files.root or (files.paths[0].parent if files.paths else out))
     return written
 
 
-def _write(target, request, plan, scan, outcome, tell):
+def _write(target, plan, scan, outcome, tell):
     """Everything that the run made or was given, with words and numbers about it."""
     whole = _with_earlier_run(plan, outcome)
     results = {name: image for name, image in outcome.images.items() if name in MADE}
-    record = provenance(request.recipe, whole, scan.acquisition, scan.sources, scan.facts)
+    record = provenance(plan.recipe, whole, scan.acquisition, scan.sources, scan.facts)
     earlier = plan.record.get("decisions", []) if plan.base else []
     decisions = list(dict.fromkeys([*earlier, *plan.remarks, *scan.decisions]))
     record |= {"identity": plan.identity, "decisions": decisions}
-    text = methods_text(request.recipe, whole.steps, scan.acquisition, scan.facts, whole.notes)
+    text = methods_text(plan.recipe, whole.steps, scan.acquisition, scan.facts, whole.notes)
     understood = "\n".join(f"- {line}" for line in decisions)
     texts = {"desc-methods.md": f"{text}\n## The input as it was understood\n\n{understood}\n"}
 
     def sidecar(name):
-        return _sidecar(name, request.recipe, plan, scan, whole, target)
+        return _sidecar(name, plan.recipe, plan, scan, whole, target)
 
-    page = _page(f"{target.prefix}: {request.recipe.title}", outcome, scan, tell)
+    page = _page(f"{target.prefix}: {plan.recipe.title}", outcome, scan, tell)
     return target.write(results, scan.geometry, record, texts, sidecar, page)
 
 

@@ -28,7 +28,31 @@ def completed(recipe, outcome, sources):
 
     Steps that did not run, because their images were given, are left out.
     """
-    first = min((ORDER[step.stage] for step in outcome.steps), default=0)
+    steps, notes, seconds, title = _earlier(outcome.steps, sources)
+    if title:
+        changed = title if title.endswith("changed") else f"{title}, changed"
+        recipe = replace(recipe, id="custom", title=changed)
+    ordered = _ordered(steps, outcome.steps)
+    notes["import"] = notes.get("import", {}) | outcome.notes.get("import", {})
+    whole = Outcome({}, notes | outcome.notes | {"import": notes["import"]},
+                    seconds | outcome.seconds, list(ordered))  # fmt: skip
+    return replace(recipe, steps=ordered), whole
+
+
+def check(recipe, steps, sources):
+    """Refuse, before they run, steps that do not go with those that made their inputs.
+
+    Raises
+    ------
+    ParameterError
+        In the words of :class:`.Recipe`.
+    """
+    replace(recipe, steps=_ordered(_earlier(steps, sources)[0], steps))
+
+
+def _earlier(later, sources):
+    """What came before the ``later`` steps: steps, notes and seconds by stage, title."""
+    first = min((ORDER[step.stage] for step in later), default=0)
     steps, notes, seconds = {}, {}, {}
     title = ""
     for node in (node for s in sources for node in s.nodes):
@@ -45,15 +69,12 @@ def completed(recipe, outcome, sources):
                 seconds[step.stage] = record.get("seconds", {}).get(step.stage, 0.0)
                 title = earlier.title
         notes.setdefault("import", record.get("notes", {}).get("import", {}))
-    steps |= {step.stage: step for step in outcome.steps}
-    ordered = tuple(sorted(steps.values(), key=lambda step: ORDER[step.stage]))
-    if title:
-        changed = title if title.endswith("changed") else f"{title}, changed"
-        recipe = replace(recipe, id="custom", title=changed)
-    notes["import"] = notes.get("import", {}) | outcome.notes.get("import", {})
-    whole = Outcome({}, notes | outcome.notes | {"import": notes["import"]},
-                    seconds | outcome.seconds, list(ordered))  # fmt: skip
-    return replace(recipe, steps=ordered), whole
+    return steps, notes, seconds, title
+
+
+def _ordered(earlier, later):
+    together = earlier | {step.stage: step for step in later}
+    return tuple(sorted(together.values(), key=lambda step: ORDER[step.stage]))
 
 
 def methods(node):

@@ -72,6 +72,8 @@ def run(
             raise Cancelled("cancelled; no output was written")
 
     sources = collect_all(given, steps, between)
+    names = {s.image.name for s in sources}
+    history.check(recipe, [s for s in steps if not stage(s.stage).is_given(names)], sources)
     scan, acq = scan_of(sources, facts or {})
     targets = _checked_targets(targets or {}, sources)
     wanted = [i for step in steps for i in stage(step.stage).outputs if i.name not in given]
