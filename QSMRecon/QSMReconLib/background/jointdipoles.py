@@ -37,7 +37,7 @@ class JointDipolesParams(Params):
         2.0,
         "Grid of the sources",
         "Sources are fitted in blocks of voxels of about this size, since the field of outer ones "
-        "is smooth; 0 fits every voxel, at four times the cost for voxels of 1 mm.",
+        "is smooth; 0 fits every voxel, at three times the cost for voxels of 1 mm.",
         unit="mm",
         range=(0.0, 5.0),
         decimals=1,
