@@ -6,15 +6,8 @@ import numpy as np
 
 from ..numerics.dipole import dipole_kernel
 from ..numerics.fourier import Box, frequencies
+from ..numerics.streaks import PAD_MM, STREAKS, streak_index
 from ..units import ppm_to_hz
-
-CONE, AWAY = 0.1, 0.2
-"""Response of the dipole below which a frequency is in the cone, and above which it is away."""
-
-SHELLS = 12
-"""Ranges of spatial frequency in which the power in the cone is compared with that away from it."""
-
-PAD_MM = 20.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +32,7 @@ class Quality:
         return [
             f"The map leaves {self.residual_percent:.0f} % of the local field unexplained (RMS).",
             f"{self.kept_percent:.0f} % of the brain mask has a value.",
-            f"Streak index {self.streak_index:.2f} (about 1: none; 2 or more: streaks).",
+            f"Streak index {self.streak_index:.2f} (about 1: none; {STREAKS:g} or more: streaks).",
         ]
 
 
@@ -60,7 +53,7 @@ def assess(chi, local_field, local_mask, mask, acq):
     box = Box(local_mask, acq.voxel_size_mm, PAD_MM)
     kernel = dipole_kernel(box.shape, acq.voxel_size_mm, acq.b0_direction)
     spectrum = box.fft(box.put(np.ascontiguousarray(chi, np.float32)))
-    streak = _streak_index(np.abs(spectrum) ** 2, kernel, frequencies(box.shape, acq.voxel_size_mm))
+    streak = streak_index(np.abs(spectrum) ** 2, kernel, frequencies(box.shape, acq.voxel_size_mm))
     spectrum *= kernel
     predicted = ppm_to_hz(box.get(box.ifft(spectrum)), acq)
     difference = np.where(local_mask, local_field - predicted, 0).astype(np.float32)
@@ -73,24 +66,6 @@ def assess(chi, local_field, local_mask, mask, acq):
         100 * np.count_nonzero(local_mask & mask) / max(1, np.count_nonzero(mask)),
         streak,
     )
-
-
-def _streak_index(power, kernel, k):
-    """Median over shells of |k| of the power in the cone over that away from it.
-
-    Tissue knows nothing of B0: at one spatial frequency its power is about the same in every
-    direction. What the inversion amplifies or misses lies in the cone.
-    """
-    radius = np.sqrt(k[0] ** 2 + k[1] ** 2 + k[2] ** 2)
-    highest = min(float(np.abs(axis).max()) for axis in k)
-    shell = np.minimum((SHELLS * radius / highest).astype(np.int32), SHELLS)
-    response = np.abs(kernel)
-    ratios = []
-    for where in (response < CONE, response > AWAY):
-        total = np.bincount(shell[where], power[where], SHELLS + 1)
-        ratios.append(total / np.maximum(np.bincount(shell[where], minlength=SHELLS + 1), 1))
-    in_cone, away = (r[1:SHELLS] for r in ratios)
-    return float(np.median(in_cone / np.maximum(away, 1e-30)))
 
 
 def residual_window(residual, local_mask):

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
+
+from QSMReconLib.numerics.streaks import STREAKS, streak_index_of
 
 from ..structures import BY_ABBREVIATION
 
@@ -22,6 +25,8 @@ FOLDED_SHARE = 0.01
 LEAST_COVERED = 0.5
 """Share of a structure that must lie in the map; below it, the structure is left out."""
 WELL_COVERED = 0.8
+NOISIEST = 0.35
+"""Noise over the contrast of the nuclei; heads with usual noise have 0.06 to 0.19."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,14 @@ def judge(chi_ppb, brain, labels, atlas, found, mask):
     contrasts = {
         a: _contrast(chi_ppb, brain, labels, atlas, a) for a, _ in CONTRAST_PAIRS if a in there
     }
+    b0 = np.reshape(mask.GetDirection(), (3, 3))[2][::-1]
     figures = {
         "BrainCorrelation": float(found.correlation),
         "FoldedShare": float(np.mean(found.jacobian <= 0)),
         "CoveredShare": {atlas.names[value]: share for value, share in covered.items()},
         "ContrastPpb": contrasts,
+        "NoisePpb": noise_level(chi_ppb, brain, labels > 0),
+        "StreakIndex": streak_index_of(chi_ppb, brain, mask.GetSpacing()[::-1], b0),
         "VolumeToAtlas": {name: found / expected for name, (found, expected) in volumes.items()},
     }
     warnings = tuple(_warnings(figures))
@@ -100,8 +108,53 @@ def _contrast(chi_ppb, brain, labels, atlas, abbreviation):
     return float(np.median(chi_ppb[inside]) - np.median(chi_ppb[brain]))
 
 
+def noise_level(chi_ppb, brain, labelled):
+    """Standard deviation of the noise of a map around the labelled structures.
+
+    From the median absolute difference of each voxel and the mean of its six neighbours, which
+    edges and smooth tissue hardly move; 1.4826 and sqrt(7/6) make it that of white noise.
+
+    Parameters
+    ----------
+    chi_ppb : (K, J, I)
+    brain, labelled : (K, J, I) bool
+
+    Returns
+    -------
+    noise : float, in the unit of the map; NaN where nothing is labelled
+    """
+    if not labelled.any():
+        return float("nan")
+    box = ndimage.find_objects(labelled.astype(np.uint8))[0]
+    inside = ndimage.binary_erosion(brain[box])
+    kernel = np.zeros((3, 3, 3), np.float32)
+    kernel[1, 1], kernel[1, :, 1], kernel[:, 1, 1] = [1 / -6, 0, 1 / -6], 1 / -6, 1 / -6
+    kernel[1, 1, 1] = 1.0
+    difference = ndimage.convolve(chi_ppb[box], kernel)[inside]
+    if not difference.size:
+        return float("nan")
+    spread = np.median(np.abs(difference - np.median(difference)))
+    return float(1.4826 * spread / np.sqrt(7 / 6))
+
+
+def _image_quality(figures):
+    contrast = np.median([*figures["ContrastPpb"].values()] or [np.nan])
+    noise = figures["NoisePpb"]
+    if contrast > 0 and noise > NOISIEST * contrast:
+        yield (
+            f"The noise is high ({noise:.0f} ppb, {noise / contrast:.0%} of the contrast of the "
+            f"nuclei, usually below {NOISIEST:.0%}): small structures are unsure."
+        )
+    if figures["StreakIndex"] >= STREAKS:
+        yield (
+            f"The map has streaks (streak index {figures['StreakIndex']:.1f}, about 1 without): "
+            "reconstruct it with more regularisation, or look at the outlines."
+        )
+
+
 def _warnings(figures):
     yield from _misaligned(figures)
+    yield from _image_quality(figures)
     if figures["FoldedShare"] > FOLDED_SHARE:
         yield (
             f"The template is folded in {figures['FoldedShare']:.1%} of the structures; "

@@ -6,7 +6,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
+
+from QSMReconLib.numerics.dipole import dipole_kernel
 
 from .heads import make_head
 
@@ -123,18 +125,25 @@ def with_rim(given, mm):
     return replace(given, chi=np.where(given.brain, given.chi, noise * wide), brain=wide)
 
 
-def streaks(given, amplitude_ppm=0.06):
-    """Cones of streaks from a bleeding, as an inversion with too little damping makes them."""
+def streaks(given, wrong_ppm=0.3, threshold=0.03, largest_ppm=0.1):
+    """A bleeding has no signal: its field is noise, which a little damped inversion spreads.
+
+    It streaks along the cone of 35 degrees about B0, here the first axis of the arrays.
+    """
     inside = np.argwhere(given.brain)
     middle = inside.mean(0) + (5, 20, 25) / given.voxel_mm
-    offset = [n - m for n, m in zip(np.indices(given.chi.shape), middle, strict=True)]
-    z, y, x = (o * s for o, s in zip(offset, given.voxel_mm, strict=True))
-    r = np.sqrt(x**2 + y**2 + z**2) + 4
-    angle = z / r
-    waves = np.cos(np.radians(1) ** -1 * (np.abs(angle) - 0.577) * 0.6)
-    cone = np.exp(-(((np.abs(angle) - 0.577) / 0.08) ** 2)) * waves / np.sqrt(r / 20)
-    blob = 0.5 * (r < 9)
-    chi = given.chi + (amplitude_ppm * cone + blob).astype(np.float32)
+    away = [
+        (n - m) * s
+        for n, m, s in zip(np.indices(given.chi.shape), middle, given.voxel_mm, strict=True)
+    ]
+    r = np.sqrt(sum(a**2 for a in away))
+    wrong = wrong_ppm * given.rng.standard_normal(r.shape) * (r < 5)
+    shape = [fft.next_fast_len(n + 32, real=True) for n in r.shape]
+    kernel = dipole_kernel(shape, tuple(given.voxel_mm), (1, 0, 0))
+    sign = np.where(kernel < 0, -1, 1)
+    spectrum = fft.rfftn(wrong, shape) * sign / np.maximum(np.abs(kernel), threshold)
+    spread = fft.irfftn(spectrum, shape)[tuple(slice(n) for n in r.shape)]
+    chi = given.chi + np.where(r < 9, 0.5, spread.clip(-largest_ppm, largest_ppm))
     return replace(given, chi=(chi * given.brain).astype(np.float32))
 
 
