@@ -135,9 +135,7 @@ def run_many(work, jobs, out, console, where=None, debug=False):
         if cluster.fitting(jobs)[0] == 1:
             console.tell("One after the other: there is no room for two at once.")
             return _one_by_one(work, jobs, out, console, debug)
-    (Path(out) / FOLDER).mkdir(parents=True, exist_ok=True)
-    _ignore_logs(out)
-    return cluster.spread(work, jobs, Path(out) / FOLDER, console, where, debug)
+    return cluster.spread(work, jobs, _logs(out), console, where, debug)
 
 
 def summary(ended, out, noun):
@@ -202,7 +200,7 @@ def sentence(error, name=""):
     text = str(error)
     if isinstance(error, MemoryError):
         text = "there is not enough memory; take fewer workers" + (text and f" ({text})")
-    elif not isinstance(error, QSMError | OSError):
+    elif not (text and isinstance(error, QSMError | OSError)):
         text = f"unexpected {type(error).__name__}: {text}"
     return text.removeprefix(f"{name}: ")
 
@@ -228,14 +226,10 @@ class Log:
 
 
 def _one_by_one(work, jobs, out, console, debug):
-    several, ended = len(jobs) > 1, []
+    folder, ended = _logs(out) if len(jobs) > 1 else None, []
     for job in jobs:
         console.title(job.name)
-        if several:
-            (Path(out) / FOLDER).mkdir(parents=True, exist_ok=True)
-            _ignore_logs(out)
         try:
-            folder = Path(out) / FOLDER if several else None
             ended.append(run_one(work, job, folder, (console,), debug))
         except KeyboardInterrupt:
             console.line_end()
@@ -245,8 +239,10 @@ def _one_by_one(work, jobs, out, console, debug):
     return ended
 
 
-def _ignore_logs(out):
-    """Tell BIDS validators that the logs are no data."""
-    path = Path(out) / IGNORED
-    if not path.exists():
-        path.write_text(f"{FOLDER}/\n", encoding="utf-8")
+def _logs(out):
+    """Make the folder of the logs, and tell BIDS validators that they are no data."""
+    folder, ignored = Path(out) / FOLDER, Path(out) / IGNORED
+    folder.mkdir(parents=True, exist_ok=True)
+    if not ignored.exists():
+        ignored.write_text(f"{FOLDER}/\n", encoding="utf-8")
+    return folder

@@ -153,7 +153,7 @@ def _table(args, tell, progress):
     there = [path for path in outputs.values() if path.exists()]
     if there and not args.overwrite:
         about = outputs["dictionary"]
-        made = read_json(about).get("Recipe") if about.is_file() else None
+        made = read_json(about).get("Recipe", {}) if about.is_file() else None
         if made not in (None, recipe_of(args)):
             raise InputError(
                 f"{about.parent} holds a table of other files or made with other options; choose "

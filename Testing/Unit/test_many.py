@@ -95,6 +95,11 @@ def test_each_subject_ends_with_a_word_a_sentence_and_a_log(tmp_path):
     assert rows(tmp_path)["sub-broken"]["text"] == "the echo times are wrong"
 
 
+def test_an_error_without_words_is_called_by_its_type():
+    assert many.sentence(OSError()) == "unexpected OSError: "
+    assert many.sentence(OSError("disk full")) == "disk full"
+
+
 def test_a_second_run_adds_to_the_log(tmp_path):
     for _ in range(2):
         run_one(paths, Job("sub-a", "a"), tmp_path)

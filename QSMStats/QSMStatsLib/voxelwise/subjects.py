@@ -109,7 +109,8 @@ def normalise_one(subject, folder, atlas=None, progress=None, levels=LEVELS):
         "SourceStamps": [_stamp(p) for p in (subject.chi, subject.mask, subject.t1) if p],
         "DeformationLevels": [list(level) for level in levels],
     }
-    if sidecar.is_file() and made_from.items() <= read_json(sidecar).items():
+    whole = all(path.is_file() for path in (sidecar, *files.values()))
+    if whole and made_from.items() <= read_json(sidecar).items():
         return []
     chi, unit_source = read_map(subject.chi, subject.unit)
     mask = subject.mask and read_volume(subject.mask, "Brain mask")

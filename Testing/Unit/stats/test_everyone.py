@@ -103,6 +103,19 @@ def test_an_unfinished_table_is_replaced(data, capsys):
     assert tree(folder) == complete
 
 
+def test_a_table_whose_recipe_is_not_known_is_not_replaced(data, capsys):
+    about = data / "out/sub-01/anat" / f"{Path(TABLE).name}.json"
+    assert run(data, "--participant-label", "01") == 0
+    facts = json.loads(about.read_text(encoding="utf-8"))
+    del facts["Recipe"]
+    about.write_text(json.dumps(facts), encoding="utf-8")
+    before = tree(data / "out")
+    assert run(data, "--participant-label", "01") == 1
+    assert "replace it with --overwrite" in capsys.readouterr().err
+    assert "Recipe" not in about.read_text(encoding="utf-8")
+    assert tree(data / "out") == before
+
+
 def test_one_that_fails_does_not_stop_the_others(data, capsys):
     chi = data / "maps/sub-02/anat/sub-02_Chimap.nii.gz"
     chi.write_bytes(chi.read_bytes()[:100])

@@ -13,7 +13,12 @@ from QSMStatsLib.voxelwise import outputs
 from QSMStatsLib.voxelwise import subjects as subjects_module
 from QSMStatsLib.voxelwise.normalise import Normalised
 from QSMStatsLib.voxelwise.run import Options, run_voxelwise
-from QSMStatsLib.voxelwise.subjects import Subject, normalise_all, normalised_maps
+from QSMStatsLib.voxelwise.subjects import (
+    Subject,
+    normalise_all,
+    normalised_files,
+    normalised_maps,
+)
 
 SHAPE, AFFINE = (12, 14, 16), np.diag([2.0, 2.0, 2.0, 1.0])
 GROUP = np.tile([0.0, 1.0], 6)
@@ -228,6 +233,9 @@ def test_normalised_maps_are_kept_until_their_files_change(tmp_path, monkeypatch
     assert len(calls) == 4
     normalise_all(people, tmp_path / "store", levels=((4, 1),))
     assert len(calls) == 7
+    normalised_files(tmp_path / "store", people[0].name)["brain"].unlink()
+    normalise_all(people, tmp_path / "store", levels=((4, 1),))
+    assert len(calls) == 8
     maps = normalised_maps(people, tmp_path / "store")
     _, second, third = maps.images("chi")
     np.testing.assert_allclose(second, 2 * calls[1], rtol=1e-6)
