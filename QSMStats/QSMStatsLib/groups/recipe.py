@@ -96,8 +96,8 @@ class Recipe:
             listed = "; ".join(f"{n}: {', '.join(levels[:12])}" for n, levels in groups.items())
             reason = f"no scan of it; have {listed}"
             if not groups:
-                reason = f"{', '.join(names)} is no column of groups; name one with --test"
-            raise InputError(f"--reference {level}: {reason}")
+                reason = f"{', '.join(names)} is no column of groups; leave it out"
+            raise InputError(f"Reference {level!r}: {reason}")
         return replace(self, settings=replace(self.settings, references={found[0]: level}))
 
 

@@ -116,11 +116,11 @@ def compare(
     if Path(folder).suffix == ".json":
         return group(Recipe.read(folder), **common)
     tests = (test,) if isinstance(test, str) else tuple(test or ())
-    if reference is not None:
-        settings["references"] = {(tests or ("group",))[0].split(":")[0]: reference}
     recipe = Recipe.from_dict({"data": data_of(folder, participants, leave_out)})
     recipe = replace(recipe, settings=Settings(**settings), voxelwise=voxelwise)
     cohort = read_cohort(**recipe.data)
+    if reference is not None:
+        recipe = recipe.with_reference(cohort, reference, tests or ("group", "phenotype"))
     if tests:
         name = "".join(c for c in tests[0] if c.isalnum())
         rest = tuple(c for c in covariates if c not in tests)

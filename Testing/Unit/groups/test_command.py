@@ -57,10 +57,10 @@ def test_tables_become_effects_pictures_and_a_page_that_a_recipe_repeats(folder,
 
 def test_errors_are_one_sentence_and_leave_nothing(folder, tmp_path, capsys):
     assert main([str(folder), str(tmp_path / "c"), "group", "--reference", "Healthy"]) == 1
-    assert "--reference Healthy: no scan of it; have group: HC, MS" in capsys.readouterr().err
+    assert "Reference 'Healthy': no scan of it; have group: HC, MS" in capsys.readouterr().err
     words = [str(folder), str(tmp_path / "c"), "group", "--test", "age", "--covariates", "sex"]
     assert main([*words, "--reference", "HC"]) == 1
-    assert "--reference HC: age is no column of groups; name one" in capsys.readouterr().err
+    assert "Reference 'HC': age is no column of groups; leave it out" in capsys.readouterr().err
     assert main([str(folder), str(tmp_path / "c"), "group", "--test", "iq"]) == 1
     assert "no column 'iq'" in capsys.readouterr().err
     assert main([str(folder), str(tmp_path / "c"), "group", "--wrong"]) == 2
