@@ -12,6 +12,7 @@ from pathlib import Path
 from QSMReconLib.cli import main as reconstruct
 from QSMReconLib.errors import QSMError
 from QSMReconLib.phantom import head, write_bids
+from QSMReconLib.presets import DEFAULT_PRESET
 from QSMReconLib.progress import Progress
 from QSMStatsLib.__main__ import make_table
 from QSMStatsLib.__main__ import parser as table_parser
@@ -34,7 +35,7 @@ def parser():
     p = argparse.ArgumentParser(prog="make demo", description=__doc__.split("\n\n")[0])
     p.add_argument("--input", type=Path, help="BIDS data set or folder of NIfTI files")
     p.add_argument("--out", type=Path, help="folder for everything (default: demo)")
-    p.add_argument("--preset", default="standard", help="recipe")
+    p.add_argument("--preset", default=DEFAULT_PRESET, help="recipe")
     p.add_argument("--voxel", type=float, default=1.0, metavar="MM", help="of the numerical head")
     p.add_argument("--segmentation", type=Path, help="labels on the grid of the scan")
     return p

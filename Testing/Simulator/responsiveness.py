@@ -143,7 +143,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--echoes", type=int, default=2)
-    parser.add_argument("--preset", default="standard")
+    parser.add_argument("--preset", default="best")
     arguments = parser.parse_args()
     main(arguments.size, arguments.echoes, arguments.preset)
     sys.stdout.flush()

@@ -165,7 +165,7 @@ def stats_picture(slicer, chi, segments, path):
     return path
 
 
-def make(folder, voxel_mm, preset="standard"):
+def make(folder, voxel_mm, preset="best"):
     """Walk through the panels on the sample head and take all pictures; returns their paths."""
     import simulator
 
