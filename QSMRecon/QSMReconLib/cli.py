@@ -21,7 +21,7 @@ from .files.sidecar import read_json
 from .many import FAILURE, SUCCESS, Job, add_options, run_all, where_of
 from .presets import DEFAULT_PRESET, PRESET_IDS, preset
 from .recipe import Recipe
-from .stages import STAGES
+from .stages import STAGES, stage
 
 USAGE = 2
 EPILOG = """
@@ -120,7 +120,9 @@ def main(argv=None):
             raise
         print(f"error: {error}", file=sys.stderr)
         return USAGE if isinstance(error, ParameterError) else FAILURE
-    jobs = [Job(files.prefix, files, peak_bytes(files)) for files in scans]
+    steps = request.recipe.part(request.start_from, request.stop_after).steps
+    steps = [step for step in steps if not stage(step.stage).is_given(request.given)]
+    jobs = [Job(files.prefix, files, peak_bytes(files, steps)) for files in scans]
     work = partial(_reconstruct, out=args.out, request=request)
     return run_all(work, jobs, args.out, Console(args.quiet), where, debug=args.debug)
 

@@ -39,6 +39,7 @@ class Algorithm:
     name the paper; a scan with fewer than ``min_echoes`` echoes is refused; ``needs`` names the
     optional images of the stage that this algorithm cannot do without. ``single_step`` marks what
     leaves the background in the field, and what then inverts a field with its background.
+    ``extra_bytes`` is the memory that it takes whatever the size of the scan.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Algorithm:
     min_echoes: int = 0
     needs: tuple[str, ...] = ()
     single_step: bool = False
+    extra_bytes: float = 0
 
 
 @dataclass(frozen=True)

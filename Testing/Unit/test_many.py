@@ -19,6 +19,7 @@ from QSMReconLib.files.demand import PROCESS_BYTES, peak_bytes
 from QSMReconLib.files.nifti import read, read_shape
 from QSMReconLib.many import Job, Where, run_many, run_one
 from QSMReconLib.numerics import fourier
+from QSMReconLib.recipe import Step
 from scanfiles import SHAPE, TE_S, bids, edit, save, scan, tree
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,6 +129,10 @@ def test_the_expected_memory_follows_voxels_and_echoes(tmp_path):
     four = peak_bytes(files) - PROCESS_BYTES
     # phase and magnitude of all echoes, and a few float32 volumes more
     assert four > voxels * 4 * (2 * len(TE_S) + 5)
+    masks = {a: peak_bytes(files, [Step.make("masking", a)]) for a in ("magnitude", "network")}
+    # two sets of 15 channels of 4 bytes on a box of 1 mm around a head, 180 x 220 x 200 mm
+    assert masks["network"] > PROCESS_BYTES + 2 * 15 * 4 * 180 * 220 * 200
+    assert masks["magnitude"] == peak_bytes(files)
     del files.images["phase"][4], files.images["magnitude"][4]
     three = peak_bytes(files) - PROCESS_BYTES
     assert 8 * voxels < four - three < four / 4

@@ -3,6 +3,7 @@
 from math import prod
 
 from ..errors import InputError
+from ..stages import stage
 from .nifti import is_nifti, read_shape
 
 PROCESS_BYTES = 350e6
@@ -12,15 +13,18 @@ VOXEL_BYTES, ECHO_BYTES = 130, 12
 The scan itself takes 8 bytes for each echo; the rest was measured, see Docs/many.md."""
 
 
-def peak_bytes(files):
+def peak_bytes(files, steps=()):
     """Expected peak memory of one scan; the process alone if its files cannot be understood.
 
     Parameters
     ----------
     files : ScanFiles
+    steps : those that will run; some take memory whatever the size of the scan
     """
     volumes, voxels = size_of(next((part for part in files.images.values() if part), {}).values())
-    return int(PROCESS_BYTES + voxels * (VOXEL_BYTES + ECHO_BYTES * volumes))
+    algorithms = [stage(step.stage).algorithm(step.algorithm) for step in steps]
+    extra = max((a.extra_bytes for a in algorithms), default=0)
+    return int(PROCESS_BYTES + voxels * ECHO_BYTES * volumes + max(voxels * VOXEL_BYTES, extra))
 
 
 def size_of(paths):

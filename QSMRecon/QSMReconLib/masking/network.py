@@ -160,4 +160,5 @@ ALGORITHM = Algorithm(
     "about a minute.",
     "Fani et al., MindGrab for BrainChop, arXiv 2025",
     "10.48550/arXiv.2506.11860",
+    extra_bytes=1.5e9,
 )
