@@ -29,7 +29,7 @@ _PRESETS = (
         "description": (
             "As `best`, with total variation stopped after six iterations: three quarters of the "
             "time. For straight scans; in tilted ones nuclei, first of all the thalamus, come out "
-            "up to 20 ppb high."
+            "up to 21 ppb high."
         ),
         "steps": (
             ("masking", "phasequality", {}),
