@@ -6,7 +6,7 @@ from ..errors import InputError
 from ..numerics.coarsegrid import BlockGrid
 from ..numerics.dataterm import data_weights
 from ..numerics.dipole import dipole_kernel
-from ..numerics.distance import distance_inside, six_inside
+from ..numerics.distance import distance_inside
 from ..numerics.fourier import Box, bounding_box
 from ..numerics.laplace import without_boundary_values
 from ..numerics.solvers import conjugate_gradients
@@ -49,20 +49,22 @@ def dipole_fit(images, acq, params, progress, *, inner, outer, noise, grid_mm=0.
     field, usable = usable_field(
         total_field, reliability, mask, params.min_reliability, acq, progress
     )
-    if not six_inside(usable).any():
+    rest, inner_mask, _ = without_boundary_values(
+        field, usable, acq.voxel_size_mm, BOUNDARY_TOLERANCE, progress.part(0, 0.3)
+    )
+    if not inner_mask.any():
         raise InputError(
             "Background field removal: Brain mask is too thin, nothing is left without its edge; "
             "use a larger mask"
         )
-    rest, _, _ = without_boundary_values(
-        field, usable, acq.voxel_size_mm, BOUNDARY_TOLERANCE, progress.part(0, 0.3)
+    box = bounding_box(usable)
+    field_noise, reliability = (None if x is None else x[box] for x in (field_noise, reliability))
+    weights = np.square(data_weights(usable[box], field_noise, reliability))
+    outer_field = _outer_field(
+        rest[box], usable[box], weights, acq, params, progress, (inner, outer, noise), grid_mm
     )
-    part = bounding_box(usable)
-    weights = np.square(data_weights(usable, field_noise, reliability)[part])
-    rest[part] -= _outer_field(
-        rest[part], usable[part], weights, acq, params, progress, (inner, outer, noise), grid_mm
-    )
-    rest *= usable
+    rest[box] -= outer_field
+    rest[box] *= usable[box]
     progress.note(kept_fraction=kept_fraction(usable, mask))
     return rest, usable
 

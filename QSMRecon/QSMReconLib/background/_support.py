@@ -60,29 +60,32 @@ def usable_field(total_field, reliability, mask, min_reliability, acq, progress)
             "Background field removal: no voxel of Brain mask reaches the reliability "
             f"{min_reliability:g}; lower it or look at Reliability"
         )
-    field, usable, bad = (np.pad(image, MARGIN) for image in (total_field, mask, bad))
     near = bounding_box(bad, (MARGIN,) * 3)
-    dropped = bad[near] & _open_to_air(bad[near], ~usable[near])
-    holes = bad[near] & ~dropped
-    usable[near] &= ~dropped
-    field[near] = harmonic_fill(field[near], holes, usable[near], acq.voxel_size_mm)
-    field *= usable
+    core = (slice(MARGIN, -MARGIN),) * 3
+    field, usable = total_field * mask, mask.copy()
+    values, inside, bad = (np.pad(image[near], MARGIN) for image in (field, mask, bad))
+    dropped = _open_to_air(bad, ~inside)
+    holes = bad & ~dropped
+    inside &= ~dropped
+    values = harmonic_fill(values, holes, inside, acq.voxel_size_mm)
+    values *= inside
+    field[near], usable[near] = values[core], inside[core]
     progress.note(
         unreliable_voxels_dropped=int(np.count_nonzero(dropped)),
         unreliable_voxels_filled=int(np.count_nonzero(holes)),
     )
-    core = (slice(MARGIN, -MARGIN),) * 3
-    return np.ascontiguousarray(field[core]), np.ascontiguousarray(usable[core])
+    return field, usable
 
 
 def _open_to_air(bad, air):
-    """Voxels a cross of 3 voxels reaches from the air without touching a reliable voxel."""
-    opened = six_around(six_inside(bad | air))
-    regions, count = ndimage.label(opened & (bad | six_around(bad)))
+    """Bad voxels a cross of 3 voxels reaches from the air without touching a reliable voxel."""
+    way = six_around(six_inside(bad | air)) & (bad | six_around(bad))
+    regions, count = ndimage.label(way)
     reached = np.zeros(count + 1, bool)
-    reached[regions[air]] = True
-    reached[0] = False
-    return reached[regions]
+    reached[regions[way & air]] = True
+    opened = np.zeros_like(bad)
+    opened[bad] = reached[regions[bad]]
+    return opened
 
 
 def core_of(box, radius_mm):

@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import InputError, ParameterError
 from ..maps._decay import DecayParams
 from ..maps.arlo import arlo
+from ..numerics.coarsegrid import block_sums
 from ..numerics.fourier import bounding_box
 from ..numerics.morphology import (
     close,
@@ -238,19 +239,8 @@ def combined_magnitude(magnitude):
 
 def _block_mean(x, factors):
     """Mean over blocks of ``factors`` voxels; the last blocks hold what is left."""
-    for axis, factor in enumerate(factors):
-        if factor == 1:
-            continue
-        index = [slice(None)] * 3
-        index[axis] = slice(None, None, factor)
-        blocks = x[tuple(index)].copy()
-        count = np.ones(blocks.shape[axis], np.float32)
-        for first in range(1, factor):
-            index[axis] = slice(first, None, factor)
-            part = x[tuple(index)]
-            index[axis] = slice(0, part.shape[axis])
-            blocks[tuple(index)] += part
-            count[index[axis]] += 1
-        blocks /= count.reshape([-1 if a == axis else 1 for a in range(3)])
-        x = blocks
-    return x
+    mean = block_sums(x, factors)
+    for axis, (factor, n) in enumerate(zip(factors, x.shape, strict=True)):
+        count = np.minimum(factor, n - np.arange(0, n, factor)).astype(np.float32)
+        mean /= count.reshape([-1 if a == axis else 1 for a in range(3)])
+    return mean

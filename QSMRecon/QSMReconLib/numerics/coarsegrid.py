@@ -31,10 +31,7 @@ class BlockGrid:
 
     def sums(self, volume):
         """Sum of each block of a (K, J, I) volume, or of a slab of whole blocks along k."""
-        for axis, block in enumerate(self.block):
-            starts = np.arange(0, volume.shape[axis], block)
-            volume = np.add.reduceat(volume, starts, axis=axis)
-        return volume
+        return block_sums(volume, self.block)
 
     def fine(self, blocks, k=slice(None)):
         """Values at the voxels of a slab from values at the centres of all blocks, by splines."""
@@ -64,6 +61,21 @@ class CoarseGrid(BlockGrid):
     def gaussian(self, blocks):
         """Convolve with the Gaussian; nothing lies outside."""
         return _apply(self._gaussians, blocks)
+
+
+def block_sums(volume, block):
+    """Sum of each block of voxels of a (K, J, I) volume; the last blocks hold what is left."""
+    for axis, size in enumerate(block):
+        part = [slice(None)] * 3
+        part[axis] = slice(0, None, size)
+        total = volume[tuple(part)].copy()
+        for first in range(1, size):
+            part[axis] = slice(first, None, size)
+            beside = volume[tuple(part)]
+            part[axis] = slice(0, beside.shape[axis])
+            total[tuple(part)] += beside
+        volume = total
+    return volume
 
 
 def _spline(centres, n):

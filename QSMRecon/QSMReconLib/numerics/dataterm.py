@@ -37,10 +37,10 @@ def data_weights(mask, field_noise=None, reliability=None, magnitude=None, te_s=
         No voxel has a weight.
     """
     weights = mask.astype(np.float32)
-    if field_noise is not None and (field_noise[mask] > 0).any():
-        known = mask & (field_noise > 0)
+    known = None if field_noise is None else mask & (field_noise > 0)
+    if known is not None and known.any():
+        weights[...] = 0
         np.divide(1, field_noise, out=weights, where=known)
-        weights[~known] = 0
     elif magnitude is not None:
         te = te_s if te_s else (1.0,)
         power = sum((m * np.float32(t)) ** 2 for m, t in zip(magnitude, te, strict=True))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-CHUNK = 65536
-"""Voxels per pass, so that the terms of a stencil stay in the cache."""
+CHUNK = 32768
+"""Voxels per pass at most, so that the terms of a stencil stay in the cache."""
 
 SWEEPS = (1.58, 0.57)
 """Weights of two Jacobi sweeps: Chebyshev's for eigenvalues 0.4 to 2 (the operator has 0 to 2)."""
@@ -14,7 +14,7 @@ class PoissonGrid:
 
     ``A`` is minus the Laplacian times ``scale``; the weights go with 1 / spacing^2. Arrays are zero
     outside the mask. The operators go through them as one flat line, in which a neighbour along
-    each axis is a fixed number of voxels away.
+    each axis is a fixed number of voxels away; parts of the line without mask are left out.
 
     Parameters
     ----------
@@ -33,6 +33,7 @@ class PoissonGrid:
         self.scale = 1 / (2 * inverse.sum())
         self.weights = (inverse * self.scale).astype(np.float32)
         self.buffer = np.zeros_like(self.mask)
+        self.spans = _spans(mask)
         self.factors = _coarsening(mask.shape, voxel_size_mm)
         self.coarse = None
         coarse_mask = mask[tuple(slice(None, None, f) for f in self.factors)]
@@ -45,9 +46,9 @@ class PoissonGrid:
             size = [v * f for v, f in zip(voxel_size_mm, self.factors, strict=True)]
             self.coarse = PoissonGrid(coarse_mask, size)
 
-    def operator(self, u, out=None):
+    def operator(self, u):
         """``A u``."""
-        return self._combine(u, 1, None, 0, -1, np.zeros_like(u) if out is None else out)
+        return self._combine(u, 1, None, 0, -1)
 
     def cycle(self, b):
         """One V-cycle for ``A u = b``: a symmetric, approximate inverse of ``A``."""
@@ -57,8 +58,8 @@ class PoissonGrid:
             for _ in range(8):
                 u = self._smooth(self._smooth(u, b, first), b, second)
             return u
-        u = np.multiply(b, np.float32(first))
-        u = self._smooth(u, b, second)
+        # Two sweeps from zero: the first makes a multiple of b.
+        u = self._combine(b, first * (1 - second) + second, None, 0, first * second)
         residual = self._combine(u, -1, b, 1, 1, self.buffer)
         residual = _restrict(residual, self.factors)
         residual *= self.coarse.mask
@@ -75,30 +76,45 @@ class PoissonGrid:
         self.buffer = u
         return new
 
-    def _combine(self, u, of_u, b, of_b, of_mean, out):
+    def _combine(self, u, of_u, b, of_b, of_mean, out=None):
         """``mask (of_u u + of_b b + of_mean mean(u))``, mean over the neighbours."""
-        of_u, of_b, of_mean = np.float32(of_u), np.float32(of_b), np.float32(of_mean)
+        out = np.zeros_like(u) if out is None else out
         steps = (u.shape[1] * u.shape[2], u.shape[2], 1)
         ratios = [self.weights[0] / self.weights[1], self.weights[1] / self.weights[2], None]
-        u, mask, flat = u.reshape(-1), self.mask.reshape(-1), out.reshape(-1)
-        b = None if b is None else b.reshape(-1)
+        of_mean = np.float32(of_mean * self.weights[2])
+        mask, flat, u = self.mask.reshape(-1), out.reshape(-1), u.reshape(-1)
+        terms = [(u, np.float32(of_u))]
+        if b is not None:
+            terms.append((b.reshape(-1), np.float32(of_b)))
         total, term = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32)
-        margin = steps[0]
-        for start in range(margin, u.size - margin, CHUNK):
-            stop = min(start + CHUNK, u.size - margin)
+        for start, stop in self.spans:
             t, s = total[: stop - start], term[: stop - start]
-            t[:] = 0
             for step, ratio in zip(steps, ratios, strict=True):
-                t += u[start + step : stop + step]
-                t += u[start - step : stop - step]
+                behind, ahead = u[start - step : stop - step], u[start + step : stop + step]
+                if step == steps[0]:
+                    np.add(behind, ahead, out=t)
+                else:
+                    t += behind
+                    t += ahead
                 if ratio is not None and ratio != 1:
                     t *= ratio
-            t *= self.weights[2] * of_mean
-            t += np.multiply(u[start:stop], of_u, out=s)
-            if b is not None:
-                t += np.multiply(b[start:stop], of_b, out=s)
+            t *= of_mean
+            for x, factor in terms:
+                t += x[start:stop] if factor == 1 else np.multiply(x[start:stop], factor, out=s)
             np.multiply(t, mask[start:stop], out=flat[start:stop])
         return out
+
+
+def _spans(mask):
+    """Parts (start, stop) of the flat line that hold the mask, each of at most CHUNK voxels."""
+    lines, (planes, height, width) = mask.any(axis=2), mask.shape
+    spans, step = [], max(1, CHUNK // (height * width))
+    for plane in range(0, planes, step):
+        hit = np.flatnonzero(lines[plane : plane + step])
+        if hit.size:
+            first, end = (width * (plane * height + line) for line in (hit[0], hit[-1] + 1))
+            spans += [(start, min(start + CHUNK, end)) for start in range(first, end, CHUNK)]
+    return spans
 
 
 def _coarsening(shape, voxel_size_mm):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..progress import Progress
+from .gradient import in_planes
 
 
 @dataclass(frozen=True)
@@ -51,35 +52,40 @@ def conjugate_gradients(
     if norm_b == 0:
         return Solution(np.zeros_like(b), 0, 0.0)
     norm_r, done = _norm(r), 0
-    z = preconditioner(r) if preconditioner else r
-    p, rz = z.copy(), dot(r, z)
-    scratch = np.empty_like(b)
+    p, q, rz, step = None, None, 1.0, 0.0
     while done < iterations and norm_r > tolerance * norm_b:
         progress(done / iterations)
+        z = preconditioner(r) if preconditioner else r
+        rz_new = dot(r, z) if preconditioner else norm_r**2
+        if p is None:
+            p = z.copy()
+        else:
+            moved = -step * dot(q, z) if preconditioner else rz_new
+            p *= b.dtype.type(moved / rz)
+            p += z
+        rz = rz_new
         q = operator(p)
         curvature = dot(p, q)
         if not curvature > 0:
             break
-        step = b.dtype.type(rz / curvature)
-        x += np.multiply(p, step, out=scratch)
-        q *= step
-        r -= q
+        step = rz / curvature
+        _add_multiple(x, step, p)
+        _add_multiple(r, -step, q)
         done += 1
         norm_r = _norm(r)
-        if preconditioner:
-            z = preconditioner(r)
-            rz_new, moved = dot(r, z), -dot(q, z)
-        else:
-            rz_new = moved = norm_r**2
-        p *= b.dtype.type(moved / rz)
-        p += z
-        rz = rz_new
     return Solution(x, done, norm_r / norm_b)
 
 
 def dot(a, b):
     """Inner product of two real arrays of one shape, as a Python float."""
     return float(np.dot(a.reshape(-1), b.reshape(-1)))
+
+
+def _add_multiple(total, factor, term):
+    """``total += factor * term``, in place."""
+    factor = total.dtype.type(factor)
+    for part in in_planes(total):
+        total[part] += factor * term[part]
 
 
 def _norm(a):
