@@ -4,25 +4,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics.admm import FIELD_COUPLING, invert
+from ..numerics.admm import invert
 from ..numerics.dataterm import data_weights, noise_level
 from ..numerics.dipole import dipole_kernel
 from ..numerics.edges import combined_magnitude, edge_weights
-from ..numerics.fourier import Box
+from ..numerics.fourier import Box, bounding_box
 from ..params import Params, param
 from ..units import hz_to_ppm
+from ._coarse import coarse_iterations_param, coarse_start
 
 PAD_MM = 10.0
 
 TYPICAL_GRADIENT = 0.0055
 """Mean gradient of brain susceptibility, ppm/mm: the scale of its Laplace distribution."""
 
-LINEAR_RAD = 0.3
-"""Phase residual (rad) below which sin(x) is taken as x: 1.5 % off."""
+BELIEVED = 0.5
+"""Reliability from which the field decides about a voxel."""
 
-PASSES = 5
-START = 8
-"""Linear iterations before a data term that forgives: else it forgives strong sources."""
+
+def iterations_param(default):
+    return param(default, "Iterations", "At most this many", range=(1, 1000), advanced=True)
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class SparseParams(Params):
         "Edges of the magnitude",
         "Let susceptibility change more easily where the magnitude does",
     )
-    iterations: int = param(20, "Iterations", "At most this many", range=(1, 1000), advanced=True)
+    iterations: int = iterations_param(20)
+    coarse_iterations: int = coarse_iterations_param(20)
     tolerance: float = param(
         0.01,
         "Tolerance",
@@ -78,23 +80,38 @@ class Problem:
     box, kernel
     field : padded local field, ppm, zero outside the mask
     precision : padded squared data weights, 1 in the typical voxel
+    believed : padded bool, voxels of the mask whose field is reliable
+    anatomy : combined magnitude, cropped to the mask, or None if edges are not wanted
     noise : noise (ppm) of the field in a voxel of weight 1
     weight : of the total variation, ppm mm
     """
 
     def __init__(self, local_field, mask, field_noise, reliability, magnitude, acq, params):
-        self.params, self.magnitude, self.mask = params, magnitude, mask
+        self.params, self.acq = params, acq
+        self.shape, self.part = mask.shape, bounding_box(mask)
+        mask, local_field = mask[self.part], local_field[self.part]
+        field_noise, reliability, magnitude = (
+            None if image is None else image[..., *self.part]
+            for image in (field_noise, reliability, magnitude)
+        )
         self.box = Box(mask, acq.voxel_size_mm, PAD_MM)
         self.kernel = dipole_kernel(self.box.shape, acq.voxel_size_mm, acq.b0_direction)
         field_ppm = hz_to_ppm(local_field, acq) * mask
         weights = data_weights(mask, field_noise, reliability, magnitude, acq.te_s)
         self.field = self.box.put(field_ppm)
-        self.precision = self.box.put(weights) ** 2
+        self.precision = self.box.put(weights * weights)
+        self.believed = self.box.put(mask if reliability is None else reliability >= BELIEVED)
         self.noise = noise_level(field_ppm, weights > 0, acq, field_noise)
         self.weight = params.weight * self.noise**2 / TYPICAL_GRADIENT
+        given = params.magnitude_edges and magnitude is not None
+        self.anatomy = combined_magnitude(magnitude, mask) if given else None
 
     def solve(self, data_step, progress, background=None):
         """Minimise, note the facts and return the map (K, J, I)."""
+        confined = background is not None or self.params.outside == "none"
+        start = None
+        if self.params.coarse_iterations:
+            start = coarse_start(self, confined=confined, progress=progress.part(0, 0.2))
         found = invert(
             self.box,
             self.kernel,
@@ -102,18 +119,17 @@ class Problem:
             self.field,
             self.weight,
             self.edges(),
-            confined=background is not None or self.params.outside == "none",
+            confined=confined,
             params=self.params,
-            progress=progress,
+            progress=progress.part(0 if start is None else 0.2, 1),
             background=background,
+            start=start,
         )
         return self.finish(found, progress)
 
     def edges(self):
         """Three padded arrays 0..1 that lower the weight at edges of the magnitude, if wanted."""
-        given = self.params.magnitude_edges and self.magnitude is not None
-        anatomy = combined_magnitude(self.magnitude, self.mask) if given else None
-        return edge_weights(self.box, anatomy)
+        return edge_weights(self.box, self.anatomy)
 
     def finish(self, found, progress):
         """Note the facts of a solution (``x``, ``iterations``, ``change``); its map (K, J, I)."""
@@ -123,92 +139,6 @@ class Problem:
             weight=self.weight,
             noise_ppm=self.noise,
         )
-        return self.box.get(found.x)
-
-    def linear_step(self, trust=1):
-        """Data step of ``1/2 |w (z - field)|^2``, w^2 times ``trust``."""
-        share = self.precision * np.float32(1 / FIELD_COUPLING) * trust
-        share /= share + 1
-
-        def step(target, split):
-            np.subtract(self.field, target, out=split)
-            split *= share
-            split += target
-
-        return step
-
-    def nonlinear_step(self, rad_per_ppm):
-        """Data step of ``1/2 |w (exp(i s z) - exp(i s field)) / s|^2``, s in rad/ppm.
-
-        Linear at first. Later the misfit of a voxel with a large residual is majorised by a
-        parabola of curvature ``w^2`` at the target: it falls with every pass.
-        """
-        coupling, s = np.float32(FIELD_COUPLING), np.float32(rad_per_ppm)
-        linear, work = self.linear_step(), np.empty_like(self.field)
-        field, precision = self.field.reshape(-1), self.precision.reshape(-1)
-
-        def step(target, split):
-            linear(target, split)
-            np.subtract(target, self.field, out=work)
-            np.abs(work, out=work)
-            far = np.flatnonzero((work > LINEAR_RAD / s) & (self.precision > 0))
-            goal, f, w = target.reshape(-1)[far], field[far], precision[far]
-            z = goal.copy()
-            for _ in range(PASSES):
-                slope = w * np.sin(s * (z - f)) / s + coupling * (z - goal)
-                z -= slope / (w + coupling)
-            split.reshape(-1)[far] = z
-
-        return _in_turn((START, linear), (None, step))
-
-    def absolute_step(self):
-        """Data step of ``sqrt(2) noise |w (z - field)|_1``, noise with a Laplace distribution.
-
-        Linear at first: the absolute misfit would pull at a strong source too little for too long.
-        """
-        limit = np.sqrt(self.precision) * np.float32(2**0.5 * self.noise / FIELD_COUPLING)
-        work = np.empty_like(self.field)
-
-        def step(target, split):
-            np.subtract(self.field, target, out=split)
-            np.clip(split, -limit, limit, out=work)
-            np.add(target, work, out=split)
-
-        return _in_turn((START, self.linear_step()), (None, step))
-
-    def hybrid_step(self, absolute_iterations):
-        """Data step that is absolute first and then linear where the absolute one believes.
-
-        Voxels whose field the absolute term has given up by more than 3 times the noise keep only
-        the part ``3 noise / residual`` of their weight.
-        """
-
-        def trusting(target, split):
-            residual = np.abs(split - self.field) * np.sqrt(self.precision)
-            limit = np.float32(3 * self.noise)
-            return self.linear_step((limit / np.maximum(residual, limit)) ** 2)
-
-        absolute, linear = self.absolute_step(), None
-
-        def last(target, split):
-            nonlocal linear
-            linear = linear or trusting(target, split)
-            linear(target, split)
-
-        return _in_turn((absolute_iterations, absolute), (None, last))
-
-
-def _in_turn(*stages):
-    """A data step that is each of the steps for so many iterations; None is for ever."""
-    left = list(stages)
-    count = 0
-
-    def step(target, split):
-        nonlocal count
-        while left[0][0] is not None and count >= left[0][0]:
-            left.pop(0)
-            count = 0
-        count += 1
-        left[0][1](target, split)
-
-    return step
+        chi = np.zeros(self.shape, np.float32)
+        chi[self.part] = self.box.get(found.x)
+        return chi

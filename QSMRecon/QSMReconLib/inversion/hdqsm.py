@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 
+from ..numerics.datasteps import hybrid_step
 from ..params import param
 from ..stage import Algorithm
+from ._coarse import coarse_iterations_param
 from ._sparse import OpenParams, Problem
 
 
 @dataclass(frozen=True)
 class HDQSMParams(OpenParams):
     """Parameters of :func:`hdqsm`."""
+
+    coarse_iterations: int = coarse_iterations_param(0)
 
     absolute_iterations: int = param(
         14,
@@ -51,7 +55,10 @@ def hdqsm(
     .. [1] Lambert et al., Magn Reson Med 2022;88:962-72, doi:10.1002/mrm.29218
     """
     problem = Problem(local_field, local_mask, field_noise, reliability, magnitude, acq, params)
-    return problem.solve(problem.hybrid_step(params.absolute_iterations), progress)
+    return problem.solve(
+        hybrid_step(problem.field, problem.precision, problem.noise, params.absolute_iterations),
+        progress,
+    )
 
 
 ALGORITHM = Algorithm(

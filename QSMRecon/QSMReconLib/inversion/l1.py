@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+from ..numerics.datasteps import absolute_step
 from ..stage import Algorithm
+from ._coarse import coarse_iterations_param
 from ._sparse import OpenParams, Problem
 
 
 @dataclass(frozen=True)
 class L1Params(OpenParams):
     """Parameters of :func:`l1`."""
+
+    coarse_iterations: int = coarse_iterations_param(0)
 
 
 def l1(local_field, local_mask, field_noise, reliability, magnitude, r2star, acq, params, progress):
@@ -38,7 +42,7 @@ def l1(local_field, local_mask, field_noise, reliability, magnitude, r2star, acq
     .. [1] Milovic et al., Magn Reson Med 2022;87:457-73, doi:10.1002/mrm.28957
     """
     problem = Problem(local_field, local_mask, field_noise, reliability, magnitude, acq, params)
-    return problem.solve(problem.absolute_step(), progress)
+    return problem.solve(absolute_step(problem.field, problem.precision, problem.noise), progress)
 
 
 ALGORITHM = Algorithm(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..numerics.datasteps import nonlinear_step
 from ..stage import Algorithm
 from ..units import TURN_RAD
 from ._sparse import OpenParams, Problem
@@ -44,7 +45,7 @@ def nltv(
     """
     problem = Problem(local_field, local_mask, field_noise, reliability, magnitude, acq, params)
     rad_per_ppm = TURN_RAD * acq.hz_per_ppm * acq.te_s[-1]
-    return problem.solve(problem.nonlinear_step(rad_per_ppm), progress)
+    return problem.solve(nonlinear_step(problem.field, problem.precision, rad_per_ppm), progress)
 
 
 ALGORITHM = Algorithm(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..numerics.datasteps import linear_step
 from ..numerics.distance import six_inside
 from ..numerics.laplace import without_boundary_values
 from ..numerics.tgv import GeneralisedVariation
@@ -99,7 +100,7 @@ def tgv(
     state = GeneralisedVariation(
         problem.box,
         problem.kernel,
-        problem.linear_step(),
+        linear_step(problem.field, problem.precision),
         problem.field,
         problem.weight,
         params.second_order * problem.weight,

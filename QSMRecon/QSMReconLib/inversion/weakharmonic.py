@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from ..numerics.datasteps import nonlinear_step
 from ..numerics.weakharmonic import WeakHarmonic
 from ..params import param
 from ..stage import Algorithm
 from ..units import TURN_RAD
-from ._sparse import Problem, SparseParams
+from ._sparse import Problem, SparseParams, iterations_param
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,7 @@ class WeakHarmonicParams(SparseParams):
         range=(0.1, 1e5),
         decimals=1,
     )
-    iterations: int = param(50, "Iterations", "At most this many", range=(1, 1000), advanced=True)
-    tolerance: float = param(
-        0.004,
-        "Tolerance",
-        "Stop when an iteration changes the map by less than this fraction",
-        range=(0, 0.1),
-        decimals=4,
-        advanced=True,
-    )
+    iterations: int = iterations_param(16)
 
 
 def weakharmonic(
@@ -64,7 +57,9 @@ def weakharmonic(
     problem = Problem(local_field, local_mask, field_noise, reliability, magnitude, acq, params)
     rad_per_ppm = TURN_RAD * acq.hz_per_ppm * acq.te_s[-1]
     background = WeakHarmonic(problem.box, params.beta)
-    return problem.solve(problem.nonlinear_step(rad_per_ppm), progress, background)
+    return problem.solve(
+        nonlinear_step(problem.field, problem.precision, rad_per_ppm), progress, background
+    )
 
 
 ALGORITHM = Algorithm(

@@ -37,7 +37,18 @@ class Solution:
 
 
 def invert(
-    box, kernel, data_step, field, weight, edges, *, confined, params, progress, background=None
+    box,
+    kernel,
+    data_step,
+    field,
+    weight,
+    edges,
+    *,
+    confined,
+    params,
+    progress,
+    background=None,
+    start=None,
 ):
     """Minimise ``data(D x) + weight |E grad x|_1`` over x inside the mask or everywhere [1]_.
 
@@ -49,8 +60,7 @@ def invert(
     ----------
     box : Box
     kernel : half spectrum of the dipole
-    data_step : callable(target, split)
-        Overwrites ``split`` with ``argmin_z data(z) + FIELD_COUPLING / 2 |z - target|^2``.
+    data_step : callable(iteration, here, target, split), see datasteps.py
     field : padded array, ppm: starting value of the split field
     weight : float, weight of the total variation (ppm mm, data weights relative to their median)
     edges : three padded arrays 0..1 that lower the weight at edges; 0 outside the mask
@@ -59,6 +69,7 @@ def invert(
         mask below it)
     progress : Progress
     background : WeakHarmonic, optional: a second model of the field, added to ``D x``
+    start : padded array, ppm, optional: x to start from instead of zero
 
     Returns
     -------
@@ -69,6 +80,8 @@ def invert(
     .. [1] Bilgic et al., Magn Reson Med 2014;72:1444-59, doi:10.1002/mrm.25029
     """
     state = _Splitting(box, kernel, data_step, field, weight, edges, background, confined)
+    if start is not None:
+        state.start(start)
     for step in range(params.iterations):
         change = state.iterate()
         progress((step + 1) / params.iterations)
@@ -78,7 +91,8 @@ def invert(
 
 
 class _Splitting:
-    """The iterate: x, the split variables and their scaled duals.
+    """The iterate: x, the split variables and their scaled duals; ``target`` is their difference
+    for the field, which the next x is to have.
 
     Where no source may lie outside, ``pull`` is the split copy of x minus its scaled dual: the dual
     is zero inside the mask and the copy outside, so that one array holds both.
@@ -96,7 +110,7 @@ class _Splitting:
         inverse += self.support
         inverse[0, 0, 0] = self.support if confined else FIELD_COUPLING / 9
         self.inverse = np.divide(1, inverse, out=inverse)
-        self.from_field = coupling * kernel * inverse
+        self.from_field = coupling * kernel
         self.limits = [np.float32(GRADIENT_STEP) * e for e in edges]
 
         def zeros():
@@ -105,7 +119,7 @@ class _Splitting:
         self.relaxed = [zeros() for _ in range(3)]
         self.split, self.split_dual = field.copy(), zeros()
         self.pull = zeros() if confined else None
-        self.x, self.right_side, self.work = zeros(), zeros(), zeros()
+        self.x, self.right_side, self.target = zeros(), zeros(), field.copy()
         self.planes = in_planes(self.x)
         self.some_planes = self.planes[len(self.planes) // 2 % SAMPLE :: SAMPLE]
         self.iterations, self.change = 0, np.inf
@@ -113,29 +127,43 @@ class _Splitting:
     def iterate(self):
         """One iteration; return the relative change of x in the mask."""
         before = self.x
-        modelled = self._solve()
-        self._split_gradient()
-        if self.pull is not None:
-            self._confine()
-        for here in self.planes:
-            relax(modelled[here], self.split[here], self.split_dual[here], self.work[here])
-        self.data_step(self.work, self.split)
-        np.subtract(self.work, self.split, out=self.split_dual)
+        self._split(self._solve())
         self.iterations += 1
         self.change = relative_change(before, self.x, self.box.mask, self.some_planes)
         return self.change
 
+    def start(self, x):
+        """Go on from x as if an iteration from zero had led there."""
+        self.x = x
+        modelled = self.box.convolve(x, self.kernel)
+        np.copyto(self.split, modelled, where=~self.box.mask)
+        if self.pull is not None:
+            np.copyto(self.pull, x)
+        self._split(modelled)
+
+    def _split(self, modelled):
+        """Update the split variables and their duals, and what they pull x and its field to."""
+        self._split_gradient()
+        if self.pull is not None:
+            self._confine()
+        for here in self.planes:
+            split, target = self.split[here], self.target[here]
+            relax(modelled[here], split, self.split_dual[here], target)
+            self.data_step(self.iterations, here, target, split)
+            np.subtract(target, split, out=self.split_dual[here])
+            np.subtract(split, self.split_dual[here], out=target)
+
     def _solve(self):
         """Update x, exactly, in k-space; return the field modelled by it and the background."""
         spectrum = self.box.fft(self.right_side)
-        spectrum *= self.inverse
-        field = self.box.fft(np.subtract(self.split, self.split_dual, out=self.work))
+        field = self.box.fft(self.target)
         if self.background:
             left, pulls = field.copy(), self.background.pulls()
             field -= pulls * self.background.potential
-        field *= self.from_field
-        spectrum += field
-        np.multiply(spectrum, self.kernel, out=field)
+        for here in in_planes(spectrum):
+            spectrum[here] += np.multiply(field[here], self.from_field[here], out=field[here])
+            spectrum[here] *= self.inverse[here]
+            np.multiply(spectrum[here], self.kernel[here], out=field[here])
         if self.background:
             left -= field
             field += self.background(left, pulls)
@@ -151,17 +179,18 @@ class _Splitting:
         """
         total, spacing_mm = self.right_side, self.box.voxel_size_mm
         total[...] = 0
-        buffers = [np.empty_like(self.x[self.planes[0]]) for _ in range(2)]
+        buffers = [np.empty_like(self.x[self.planes[0]]) for _ in range(3)]
         for here in self.planes:
-            slope, dual = (buffer[: here.stop - here.start] for buffer in buffers)
+            slope, dual, low = (buffer[: here.stop - here.start] for buffer in buffers)
             for axis in range(3):
                 relaxed, limit = self.relaxed[axis][here], self.limits[axis][here]
+                np.negative(limit, out=low)
                 difference_in_planes(self.x, here, axis, spacing_mm[axis], slope)
-                slope += _within(relaxed, limit, dual)
+                slope += _within(relaxed, low, limit, dual)
                 slope *= np.float32(RELAXATION)
                 relaxed *= np.float32(1 - RELAXATION)
                 relaxed += slope
-                pull = _within(relaxed, limit, dual)
+                pull = _within(relaxed, low, limit, dual)
                 pull *= np.float32(-2)
                 pull += relaxed
                 add_adjoint_in_planes(pull, here, axis, spacing_mm[axis], total)
@@ -179,12 +208,10 @@ class _Splitting:
             self.right_side[here] += self.support * pull
 
 
-def _within(x, limit, out):
-    """``x`` cut at -limit and limit; ``clip`` with arrays takes three times as long."""
-    np.minimum(x, limit, out=out)
-    np.negative(out, out=out)
-    np.minimum(out, limit, out=out)
-    return np.negative(out, out=out)
+def _within(x, low, high, out):
+    """``x`` cut at ``low`` and ``high``; ``clip`` with arrays takes three times as long."""
+    np.minimum(x, high, out=out)
+    return np.maximum(out, low, out=out)
 
 
 def relative_change(before, x, mask, planes):

@@ -65,7 +65,7 @@ class Box:
 
     def __init__(self, mask, voxel_size_mm, pad_mm=0.0):
         self.volume_shape = mask.shape
-        self.voxel_size_mm = voxel_size_mm
+        self.voxel_size_mm, self.pad_mm = voxel_size_mm, pad_mm
         self.slices = bounding_box(mask)
         size = [s.stop - s.start for s in self.slices]
         pad = [int(np.ceil(pad_mm / v)) for v in voxel_size_mm]

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import fft
 
-CHUNK = 65536
+CHUNK = 32768
 """Voxels per pass of the functions that go in planes."""
 
 

@@ -29,7 +29,7 @@ class GeneralisedVariation:
     ----------
     box : Box
     kernel : half spectrum of the dipole
-    data_step : callable(target, split), as for :func:`.admm.invert`
+    data_step : callable(iteration, here, target, split), as for :func:`.admm.invert`
     field : padded array, ppm: start of the split field
     first, second : weights a1 (ppm mm) and a0 (ppm mm^2), data weights relative to their median
     edges : three padded arrays 0..1, E
@@ -59,7 +59,7 @@ class GeneralisedVariation:
         self.v, self.right_v, self.split1, self.dual1 = (zeros(3) for _ in range(4))
         self.split0, self.dual0 = zeros(6), zeros(6)
         self.split, self.split_dual = field.copy(), np.zeros_like(field)
-        self.x, self.right_x, self.work = zeros(3)
+        (self.x, self.right_x), self.target = zeros(2), field.copy()
         self.iterations, self.change = 0, np.inf
 
     def iterate(self):
@@ -75,9 +75,11 @@ class GeneralisedVariation:
                 self._split_difference(here, axis, new[:count])
             for component, pair in enumerate(PAIRS):
                 self._split_curvature(here, component, pair, new[:count], other[:count])
-            relax(modelled[here], self.split[here], self.split_dual[here], self.work[here])
-        self.data_step(self.work, self.split)
-        np.subtract(self.work, self.split, out=self.split_dual)
+            split, target = self.split[here], self.target[here]
+            relax(modelled[here], split, self.split_dual[here], target)
+            self.data_step(self.iterations, here, target, split)
+            np.subtract(target, split, out=self.split_dual[here])
+            np.subtract(split, self.split_dual[here], out=target)
         self.iterations += 1
         self.change = relative_change(before, self.x, self.box.mask, self.planes)
         return self.change
@@ -90,7 +92,7 @@ class GeneralisedVariation:
         along = sum(np.conj(g) * r for g, r in zip(symbol, right_v, strict=True))
         common = self.outer * along
         x += self.rho1 * common
-        field = box.fft(np.subtract(self.split, self.split_dual, out=self.work))
+        field = box.fft(self.target)
         field *= self.data_symbol
         x += field
         x *= self.inverse

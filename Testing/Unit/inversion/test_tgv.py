@@ -9,6 +9,7 @@ from inversions import OBLIQUE, error, invert, noise_ppm, scene, slope
 from phantoms import ball, positions, spheres
 from QSMReconLib.errors import Cancelled, InputError, ParameterError
 from QSMReconLib.inversion.tgv import TGVParams
+from QSMReconLib.numerics.datasteps import linear_step
 from QSMReconLib.numerics.dipole import dipole_kernel
 from QSMReconLib.numerics.edges import edge_weights
 from QSMReconLib.numerics.fourier import Box
@@ -205,9 +206,7 @@ def test_no_small_change_lowers_the_objective():
     precision = box.mask * rng.uniform(0.5, 2, box.shape).astype(np.float32)
     edges, first, second = edge_weights(box, None), 1e-4, 2e-4
 
-    def data_step(target, split):
-        split[...] = (precision * field + 0.1 * target) / (precision + 0.1)
-
+    data_step = linear_step(field, precision)
     state = GeneralisedVariation(box, kernel, data_step, field, first, second, edges)
     for _ in range(500):
         state.iterate()

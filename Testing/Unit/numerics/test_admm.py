@@ -7,6 +7,13 @@ import pytest
 
 from phantoms import ball
 from QSMReconLib.numerics.admm import FIELD_COUPLING, invert
+from QSMReconLib.numerics.datasteps import (
+    LINEAR_ITERATIONS,
+    absolute_step,
+    hybrid_step,
+    linear_step,
+    nonlinear_step,
+)
 from QSMReconLib.numerics.dipole import dipole_kernel
 from QSMReconLib.numerics.edges import edge_weights
 from QSMReconLib.numerics.fourier import Box
@@ -29,8 +36,7 @@ EDGES = edge_weights(BOX, None)
 WEIGHT = 1e-4
 
 
-def linear(target, split):
-    split[...] = (PRECISION * FIELD + FIELD_COUPLING * target) / (PRECISION + FIELD_COUPLING)
+LINEAR = linear_step(FIELD, PRECISION)
 
 
 def solve(outside="none", iterations=400, **more):
@@ -38,7 +44,7 @@ def solve(outside="none", iterations=400, **more):
     return invert(
         BOX,
         KERNEL,
-        linear,
+        LINEAR,
         FIELD,
         WEIGHT,
         EDGES,
@@ -82,6 +88,68 @@ def test_convergence_is_to_one_point():
     assert once.change < 1e-3
 
 
+def test_the_start_does_not_matter_in_the_end_but_saves_iterations():
+    x = solve(iterations=600).x
+    from_far = solve(iterations=600, start=np.where(BOX.mask, np.float32(0.05), 0)).x
+    assert np.abs(from_far - x)[BOX.mask].max() < 2e-3 * np.abs(x).max()
+
+    def distance(**more):
+        return np.linalg.norm((solve(iterations=2, **more).x - x)[BOX.mask])
+
+    near = x + np.float32(0.1 * x.std()) * RNG.standard_normal(x.shape, np.float32)
+    assert distance(start=near * BOX.mask) < 0.5 * distance()
+
+
+EVERYWHERE = slice(None)
+STEPS = {
+    "linear": (linear_step(FIELD, PRECISION), lambda r: PRECISION / 2 * r**2),
+    "nonlinear": (
+        nonlinear_step(FIELD, PRECISION, 100.0),
+        lambda r: PRECISION * (1 - np.cos(100 * r)) / 100**2,
+    ),
+    "absolute": (
+        absolute_step(FIELD, PRECISION, NOISE),
+        lambda r: 2**0.5 * NOISE * np.sqrt(PRECISION) * np.abs(r),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_data_step_minimises_its_data_term(name):
+    """No small change of the split field lowers the data term plus the coupling, voxel by voxel."""
+    step, data = STEPS[name]
+    target = FIELD + BOX.mask * np.float32(0.005) * RNG.standard_normal(BOX.shape).astype(
+        np.float32
+    )
+    split = np.zeros_like(FIELD)
+    step(LINEAR_ITERATIONS, EVERYWHERE, target, split)
+
+    def total(z):
+        return (
+            data((z - FIELD).astype(float)) + FIELD_COUPLING / 2 * (z - target).astype(float) ** 2
+        )
+
+    least = total(split)
+    for change in (1e-3, -1e-3):
+        assert (total(split + change * BOX.mask) >= least - 1e-9).all()
+
+
+def test_the_hybrid_step_believes_less_where_the_absolute_one_gave_up():
+    outlier = np.zeros(BOX.shape, bool)
+    outlier[tuple(n // 2 for n in MASK.shape)] = True
+    field = (0.1 * outlier).astype(np.float32)
+    step = hybrid_step(field, PRECISION, NOISE, 1)
+    split = np.zeros_like(field)
+    target = np.full_like(field, 0.001)
+    step(1, EVERYWHERE, target, split)
+    believed = PRECISION[outlier] * (3 * NOISE / (0.1 * np.sqrt(PRECISION[outlier]))) ** 2
+    expected = (believed * 0.1 + FIELD_COUPLING * 0.001) / (believed + FIELD_COUPLING)
+    np.testing.assert_allclose(split[outlier], expected, rtol=1e-4)
+    linear = np.zeros_like(field)
+    linear_step(field, PRECISION)(1, EVERYWHERE, target, linear)
+    np.testing.assert_allclose(split[~outlier], linear[~outlier], atol=1e-7)
+
+
 def test_a_second_model_takes_what_is_harmonic_and_leaves_noise():
     k, j, _ = np.ix_(*[(np.arange(n) - n / 2) * v for n, v in zip(BOX.shape, SIZE, strict=True)])
     harmonic = np.broadcast_to(1e-3 * k * j, BOX.shape).astype(np.float32)
@@ -101,9 +169,7 @@ def test_the_second_model_is_minimised_together_with_the_first():
     k, j, _ = np.ix_(*[(np.arange(n) - n / 2) * v for n, v in zip(BOX.shape, SIZE, strict=True)])
     harmonic = np.broadcast_to(1e-4 * k * j, BOX.shape).astype(np.float32)
     field, beta = FIELD + BOX.mask * harmonic, np.float32(50)
-
-    def step(target, split):
-        split[...] = (PRECISION * field + FIELD_COUPLING * target) / (PRECISION + FIELD_COUPLING)
+    step = linear_step(field, PRECISION)
 
     params = SimpleNamespace(iterations=600, tolerance=0)
     model = WeakHarmonic(BOX, beta)

@@ -54,7 +54,7 @@ def test_the_weight_of_an_inversion_is_chosen_by_the_noise(noise_hz):
     errors = []
 
     def run(weight):
-        params = {"weight": weight, "outside": "none"}
+        params = {"weight": weight, "outside": "none", "iterations": 20}
         chi = stage("inversion").run("tv", images, scene.acq, params)["chi"]
         errors.append(np.linalg.norm((chi - scene.chi)[scene.mask]))
         return measure(chi, scene.acq, **images)

@@ -1,0 +1,78 @@
+"""The inversions by total variation start from what blocks of voxels show."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from inversions import error, invert, noise_ppm, scene
+
+from QSMReconLib.inversion._coarse import STRONG_PPM, coarse_start
+from QSMReconLib.inversion._sparse import Problem
+from QSMReconLib.inversion.tv import TVParams
+from QSMReconLib.progress import Progress
+from QSMReconLib.units import ppm_to_hz
+
+LEVEL = 0.001
+
+
+def known(s):
+    return {
+        "field_noise": np.where(s.mask, ppm_to_hz(np.float32(LEVEL), s.acq), 0).astype(np.float32)
+    }
+
+
+def start(s, reliability=None, acq=None, **params):
+    """The start, in the volume: (K, J, I)."""
+    params = TVParams(**{"outside": "none", **params})
+    images = s.local_field, s.mask, known(s)["field_noise"], reliability, None
+    problem = Problem(*images, acq or s.acq, params)
+    found = coarse_start(problem, confined=params.outside == "none", progress=Progress())
+    chi = np.zeros(s.mask.shape, np.float32)
+    chi[problem.part] = problem.box.get(found)
+    return chi
+
+
+@pytest.mark.parametrize("voxel_size_mm", [(1.0, 1.0, 1.0), (2.0, 0.5, 0.5), (0.7, 0.7, 0.7)])
+def test_the_start_is_a_map_already_where_b0_points_anywhere(voxel_size_mm):
+    shape = tuple(round(48 / v) for v in voxel_size_mm)
+    s = scene(shape=shape, voxel_size_mm=voxel_size_mm, b0_direction=(0.8, 0.36, 0.48))
+    assert error(start(s), s) < 0.55
+    wrong = replace(s.acq, b0_direction=tuple(np.roll(s.acq.b0_direction, 1)))
+    assert error(start(s, acq=wrong), s) > 1.5 * error(start(s), s)
+
+
+@pytest.mark.parametrize("outside", ["none", "fitted"])
+def test_few_iterations_are_enough_after_it(outside):
+    s = scene()
+    noise = noise_ppm(s, LEVEL)
+    with_it, without = (
+        error(
+            invert(
+                "tv",
+                s,
+                {"iterations": 3, "coarse_iterations": n, "outside": outside},
+                extra_ppm=noise,
+                **known(s),
+            )[0],
+            s,
+        )
+        for n in (20, 0)
+    )
+    assert with_it < 0.8 * without
+
+
+def test_strong_sources_are_left_to_the_voxels_unless_their_field_is_not_believed():
+    s = scene()
+    strong = replace(s, chi=20 * s.chi, local_field=20 * s.local_field)
+    assert np.abs(strong.chi).max() > 2 * STRONG_PPM
+    assert np.abs(start(strong)).max() == pytest.approx(STRONG_PPM)
+    core = strong.chi == strong.chi.max()
+    doubtful = np.where(core, np.float32(0.1), np.float32(1))
+    assert start(strong, doubtful)[core].max() > 2 * STRONG_PPM
+    assert start(strong, doubtful)[~core].max() <= STRONG_PPM + 1e-6
+
+
+def test_its_iterations_count():
+    s = scene()
+    few, many = (error(start(s, coarse_iterations=n), s) for n in (1, 20))
+    assert many < 0.8 * few
