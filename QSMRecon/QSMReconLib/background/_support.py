@@ -61,15 +61,13 @@ def usable_field(total_field, reliability, mask, min_reliability, acq, progress)
             f"{min_reliability:g}; lower it or look at Reliability"
         )
     near = bounding_box(bad, (MARGIN,) * 3)
-    core = (slice(MARGIN, -MARGIN),) * 3
     field, usable = total_field * mask, mask.copy()
-    values, inside, bad = (np.pad(image[near], MARGIN) for image in (field, mask, bad))
+    bad, inside = bad[near], usable[near]
     dropped = _open_to_air(bad, ~inside)
     holes = bad & ~dropped
     inside &= ~dropped
-    values = harmonic_fill(values, holes, inside, acq.voxel_size_mm)
-    values *= inside
-    field[near], usable[near] = values[core], inside[core]
+    filled = harmonic_fill(field[near], holes, inside, acq.voxel_size_mm)
+    field[near] = filled * inside
     progress.note(
         unreliable_voxels_dropped=int(np.count_nonzero(dropped)),
         unreliable_voxels_filled=int(np.count_nonzero(holes)),
@@ -79,13 +77,14 @@ def usable_field(total_field, reliability, mask, min_reliability, acq, progress)
 
 def _open_to_air(bad, air):
     """Bad voxels a cross of 3 voxels reaches from the air without touching a reliable voxel."""
+    bad, air = np.pad(bad, MARGIN), np.pad(air, MARGIN, constant_values=True)
     way = six_around(six_inside(bad | air)) & (bad | six_around(bad))
     regions, count = ndimage.label(way)
     reached = np.zeros(count + 1, bool)
     reached[regions[way & air]] = True
     opened = np.zeros_like(bad)
     opened[bad] = reached[regions[bad]]
-    return opened
+    return opened[(slice(MARGIN, -MARGIN),) * 3]
 
 
 def core_of(box, radius_mm):

@@ -7,12 +7,20 @@ import numpy as np
 from ..errors import InputError
 from ..numerics.distance import distance_inside, six_inside
 from ..numerics.fourier import Box
-from ..numerics.smv import ROUNDING, ball, copies, high_pass_spectrum, mean_at
+from ..numerics.gradient import in_planes
+from ..numerics.smv import (
+    ROUNDING,
+    copies,
+    high_pass,
+    high_pass_spectrum,
+    multiply_even,
+    sum_at,
+)
 from ..params import Params, param
 from ..stage import Algorithm
 from ._support import min_reliability_param, usable_field
 
-DIRECT_SUMS_PER_VOXEL = 7
+DIRECT_SUMS_PER_VOXEL = 3
 """Below so many terms per voxel of the box, summing a shell directly beats a transform."""
 
 
@@ -90,25 +98,29 @@ def vsharp(total_field, field_noise, reliability, mask, acq, params, progress):
     radii = _radii(params, acq.voxel_size_mm)
     number = _largest_that_fits(radii, box)
     kept = number > 0
-    if not kept.any():
+    voxels = np.flatnonzero(kept)
+    if not voxels.size:
         raise InputError(
             f"Background field removal: no sphere of {params.min_radius_mm:g} mm fits into "
             "Brain mask; use a smaller radius or a larger mask"
         )
     largest = int(number.max())
+    number = number.reshape(-1)[voxels]
     field = box.put(field)
     spectrum = box.fft(field)
     product = np.empty_like(spectrum)
     filtered = np.zeros(box.shape, np.float32)
-    for n, size in reversed(list(enumerate(np.bincount(number.reshape(-1))[1:], 1))):
+    for n in range(largest, 0, -1):
         progress(1 - n / largest, f"sphere of {radii[n - 1]:g} mm")
-        octant = ball(radii[n - 1], acq.voxel_size_mm)
-        if size * copies(octant.shape)[octant != 0].sum() < DIRECT_SUMS_PER_VOXEL * number.size:
-            where = np.flatnonzero(number == n)
-            filtered.reshape(-1)[where] = field.reshape(-1)[where] - mean_at(field, where, octant)
+        where = voxels[number == n]
+        octant = high_pass(radii[n - 1], acq.voxel_size_mm)
+        terms = copies(octant.shape)[octant != 0].sum()
+        if where.size * terms < DIRECT_SUMS_PER_VOXEL * field.size:
+            values = sum_at(field, where, octant)
         else:
-            np.multiply(spectrum, high_pass_spectrum(radii[n - 1], box), out=product)
-            np.copyto(filtered, box.ifft(product), where=number == n)
+            multiply_even(spectrum, octant, box.shape, product)
+            values = box.ifft(product).reshape(-1)[where]
+        filtered.reshape(-1)[where] = values
     local = box.convolve(filtered, _truncated_inverse(radii[largest - 1], params.threshold, box))
     progress.note(
         kept_fraction=float(np.count_nonzero(kept) / np.count_nonzero(mask)),
@@ -129,8 +141,10 @@ def _largest_that_fits(radii, box):
     mask = box.mask[box.core]
     distance = distance_inside(mask, box.voxel_size_mm, max(1.01 * radii[-1], *box.voxel_size_mm))
     number = np.zeros(box.shape, np.uint8)
-    for radius in radii:
-        number[box.core] += distance > radius * ROUNDING if radius else six_inside(mask)
+    inner, core = six_inside(mask), number[box.core]
+    for part in in_planes(distance):
+        for radius in radii:
+            core[part] += distance[part] > radius * ROUNDING if radius else inner[part]
     return number
 
 

@@ -1,5 +1,7 @@
 """Euclidean distance to the edge of a mask."""
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -36,17 +38,16 @@ def distance_inside(mask, voxel_size_mm, limit_mm, *, open_border=True):
 
 def _squared_along_last_axis(mask, spacing, limit_mm, open_border):
     """Squared distance (float32) to the nearest voxel outside on the same line."""
-    n, reach = mask.shape[2], int(limit_mm / spacing)
-    inside = mask.view(np.uint8)
-    free = inside.copy()
-    steps = inside.astype(np.min_scalar_type(reach + 1))
-    for step in range(1, reach + 1):
-        free[..., step:] &= inside[..., :-step]
-        free[..., :-step] &= inside[..., step:]
-        if open_border:
-            free[..., :step] = free[..., max(n - step, 0) :] = 0
-        steps += free
-    squared = steps.astype(np.float32)
+    farthest = int(limit_mm / spacing) + 1
+    steps = np.ascontiguousarray(mask.T).astype(np.min_scalar_type(farthest + 1))
+    steps[0] *= 1 if open_border else farthest
+    for before, here in pairwise(steps):
+        here *= np.minimum(before + 1, farthest)
+    if open_border:
+        np.minimum(steps[-1], 1, out=steps[-1])
+    for after, here in pairwise(steps[::-1]):
+        np.minimum(here, after + 1, out=here)
+    squared = steps.T.astype(np.float32, order="C")
     squared *= np.float32(spacing)
     np.minimum(squared, np.float32(limit_mm), out=squared)
     return np.multiply(squared, squared, out=squared)
@@ -59,12 +60,17 @@ def _lower_envelope(planes, spacing, limit_mm, border):
     source = np.full((n + 2 * reach, planes.shape[2]), border, np.float32)
     nearer = np.empty(planes.shape[1:], np.float32)
     for plane in planes:
+        inside = np.flatnonzero(plane.any(axis=1))
+        if not inside.size:
+            continue
+        rows = slice(inside[0], inside[-1] + 1)
         source[reach : reach + n] = plane
+        part, closest = plane[rows], nearer[rows]
         for step in range(1, reach + 1):
-            before, after = source[reach - step :][:n], source[reach + step :][:n]
-            np.minimum(before, after, out=nearer)
-            nearer += np.float32((step * spacing) ** 2)
-            np.minimum(plane, nearer, out=plane)
+            before, after = source[reach - step :][rows], source[reach + step :][rows]
+            np.minimum(before, after, out=closest)
+            closest += np.float32((step * spacing) ** 2)
+            np.minimum(part, closest, out=part)
 
 
 def six_inside(mask):

@@ -71,7 +71,7 @@ def harmonic_fill(field, holes, known, voxel_size_mm, tolerance=1e-4):
         return filled
     shape, number = field.shape, np.full(field.size + 1, -1, np.int32)
     number[where] = np.arange(where.size, dtype=np.int32)
-    values, is_known = field.reshape(-1), known.reshape(-1) & ~holes.reshape(-1)
+    values, is_known = filled.reshape(-1), (known & ~holes).reshape(-1)
     diagonal = np.zeros(where.size, np.float32)
     source = np.zeros(where.size, np.float32)
     links = []

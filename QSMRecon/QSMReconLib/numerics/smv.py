@@ -63,7 +63,7 @@ def copies(shape):
 
 
 def even_spectrum(octant, shape):
-    """Half spectrum of a kernel: real, from a cosine transform of an eighth of the volume.
+    """Half spectrum of a kernel, which is real.
 
     Parameters
     ----------
@@ -74,31 +74,43 @@ def even_spectrum(octant, shape):
     -------
     spectrum : (K, J, I // 2 + 1) float32
     """
-    values = np.zeros([n // 2 + 1 for n in shape], np.float32)
-    values[tuple(slice(0, n) for n in octant.shape)] = octant
-    part = fft.dctn(values, type=1, overwrite_x=True)
-    spectrum = np.empty((*shape[:2], part.shape[2]), np.float32)
-    half = [n // 2 for n in shape]
-    spectrum[: half[0] + 1, : half[1] + 1] = part
-    spectrum[: half[0] + 1, half[1] + 1 :] = part[:, half[1] - 1 : 0 : -1]
-    spectrum[half[0] + 1 :] = spectrum[half[0] - 1 : 0 : -1]
-    return spectrum
+    spectrum = np.ones((*shape[:2], shape[2] // 2 + 1), np.float32)
+    return multiply_even(spectrum, octant, shape, spectrum)
+
+
+def multiply_even(spectrum, octant, shape, out):
+    """``out = spectrum * spectrum of the kernel``, without an array of the latter.
+
+    A cosine transform gives its eighth; axes along which the octant is short are cheap. The other
+    frequencies along k and j are the same backwards.
+    """
+    eighth = octant
+    for axis in (2, 1, 0):
+        eighth = fft.dct(eighth, 1, shape[axis] // 2 + 1, axis)
+    k_halves, j_halves = (
+        ((slice(n // 2 + 1), slice(None)), (slice(n // 2 + 1, n), slice(n // 2 - 1, 0, -1)))
+        for n in shape[:2]
+    )
+    for k, from_k in k_halves:
+        for j, from_j in j_halves:
+            np.multiply(spectrum[k, j], eighth[from_k, from_j], out=out[k, j])
+    return out
+
+
+def high_pass(radius_mm, voxel_size_mm):
+    """Octant of ``delta - S``, S being the ball: it leaves nothing of a harmonic field."""
+    octant = -ball(radius_mm, voxel_size_mm)
+    octant[0, 0, 0] += 1
+    return octant
 
 
 def high_pass_spectrum(radius_mm, box):
-    """Half spectrum of ``delta - S``: it leaves nothing of a harmonic field.
-
-    Parameters
-    ----------
-    radius_mm : radius of the ball S
-    box : numerics.fourier.Box
-    """
-    spectrum = even_spectrum(ball(radius_mm, box.voxel_size_mm), box.shape)
-    return np.subtract(1, spectrum, out=spectrum)
+    """Half spectrum of :func:`high_pass` on a numerics.fourier.Box."""
+    return even_spectrum(high_pass(radius_mm, box.voxel_size_mm), box.shape)
 
 
-def mean_at(field, where, octant):
-    """Mean over the kernel around a few voxels, summed directly.
+def sum_at(field, where, octant):
+    """Convolution with a kernel at a few voxels, summed directly.
 
     Parameters
     ----------
@@ -108,7 +120,7 @@ def mean_at(field, where, octant):
 
     Returns
     -------
-    mean : float32, one value per voxel
+    sums : float32, one value per voxel
     """
     values = field.reshape(-1)
     strides = np.array([field.shape[1] * field.shape[2], field.shape[2], 1])
@@ -118,15 +130,15 @@ def mean_at(field, where, octant):
         for offset in offsets
         for signs in np.ndindex(*np.where(offset > 0, 2, 1))
     ]
-    mean = np.zeros(where.size, np.float32)
+    sums = np.zeros(where.size, np.float32)
     for start in range(0, where.size, CHUNK):
-        part, total = where[start : start + CHUNK], mean[start : start + CHUNK]
+        part, total = where[start : start + CHUNK], sums[start : start + CHUNK]
         beside, value = np.empty_like(part), np.empty_like(total)
         for step, weight in terms:
             np.take(values, np.add(part, step, out=beside), out=value, mode="clip")
             value *= weight
             total += value
-    return mean
+    return sums
 
 
 def high_pass_inverse(radius_mm, core, voxel_size_mm):
