@@ -14,6 +14,8 @@ from ..units import hz_to_ppm
 from ._coarse import coarse_iterations_param, coarse_start
 
 PAD_MM = 10.0
+OPEN_PAD_MM = 6.0
+"""Room around the mask; sources outside, where they are free, also take up what wraps around."""
 
 TYPICAL_GRADIENT = 0.0055
 """Mean gradient of brain susceptibility, ppm/mm: the scale of its Laplace distribution."""
@@ -81,6 +83,7 @@ class Problem:
     field : padded local field, ppm, zero outside the mask
     precision : padded squared data weights, 1 in the typical voxel
     believed : padded bool, voxels of the mask whose field is reliable
+    confined : whether no source may lie outside the mask
     anatomy : combined magnitude, cropped to the mask, or None if edges are not wanted
     noise : noise (ppm) of the field in a voxel of weight 1
     weight : of the total variation, ppm mm
@@ -94,7 +97,9 @@ class Problem:
             None if image is None else image[..., *self.part]
             for image in (field_noise, reliability, magnitude)
         )
-        self.box = Box(mask, acq.voxel_size_mm, PAD_MM)
+        self.confined = getattr(params, "outside", "none") == "none"
+        pad_mm = PAD_MM if self.confined else OPEN_PAD_MM
+        self.box = Box(mask, acq.voxel_size_mm, pad_mm)
         self.kernel = dipole_kernel(self.box.shape, acq.voxel_size_mm, acq.b0_direction)
         field_ppm = hz_to_ppm(local_field, acq) * mask
         weights = data_weights(mask, field_noise, reliability, magnitude, acq.te_s)
@@ -108,24 +113,34 @@ class Problem:
 
     def solve(self, data_step, progress, background=None):
         """Minimise, note the facts and return the map (K, J, I)."""
-        confined = background is not None or self.params.outside == "none"
-        start = None
+        start, begun = None, 0
         if self.params.coarse_iterations:
-            start = coarse_start(self, confined=confined, progress=progress.part(0, 0.2))
-        found = invert(
+            begun = 0.2
+            start = coarse_start(self, progress.part(0, begun))
+        found = self.minimised(
+            data_step,
+            self.params.iterations,
+            progress.part(begun, 1),
+            background=background,
+            start=start,
+        )
+        return self.finish(found, progress)
+
+    def minimised(self, data_step, iterations, progress, **more):
+        """Solution after so many iterations; ``more`` is passed on to :func:`.admm.invert`."""
+        return invert(
             self.box,
             self.kernel,
             data_step,
             self.field,
             self.weight,
             self.edges(),
-            confined=confined,
-            params=self.params,
-            progress=progress.part(0 if start is None else 0.2, 1),
-            background=background,
-            start=start,
+            confined=self.confined,
+            iterations=iterations,
+            tolerance=self.params.tolerance,
+            progress=progress,
+            **more,
         )
-        return self.finish(found, progress)
 
     def edges(self):
         """Three padded arrays 0..1 that lower the weight at edges of the magnitude, if wanted."""

@@ -45,7 +45,8 @@ def invert(
     edges,
     *,
     confined,
-    params,
+    iterations,
+    tolerance,
     progress,
     background=None,
     start=None,
@@ -65,8 +66,8 @@ def invert(
     weight : float, weight of the total variation (ppm mm, data weights relative to their median)
     edges : three padded arrays 0..1 that lower the weight at edges; 0 outside the mask
     confined : bool, whether x is zero outside the mask
-    params : its ``iterations`` (at most) and ``tolerance`` (stop at a relative change of x in the
-        mask below it)
+    iterations : at most
+    tolerance : stop at a relative change of x in the mask below it
     progress : Progress
     background : WeakHarmonic, optional: a second model of the field, added to ``D x``
     start : padded array, ppm, optional: x to start from instead of zero
@@ -82,10 +83,10 @@ def invert(
     state = _Splitting(box, kernel, data_step, field, weight, edges, background, confined)
     if start is not None:
         state.start(start)
-    for step in range(params.iterations):
-        change = state.iterate()
-        progress((step + 1) / params.iterations)
-        if change < params.tolerance:
+    for step in range(iterations):
+        change = state.iterate(last=step + 1 == iterations)
+        progress((step + 1) / iterations)
+        if change < tolerance:
             break
     return Solution(state.x, state.iterations, state.change)
 
@@ -124,10 +125,12 @@ class _Splitting:
         self.some_planes = self.planes[len(self.planes) // 2 % SAMPLE :: SAMPLE]
         self.iterations, self.change = 0, np.inf
 
-    def iterate(self):
-        """One iteration; return the relative change of x in the mask."""
+    def iterate(self, *, last=False):
+        """One iteration; return the relative change of x in the mask. The last one ends with x."""
         before = self.x
-        self._split(self._solve())
+        field = self._solve()
+        if not last:
+            self._split(self.box.ifft(field))
         self.iterations += 1
         self.change = relative_change(before, self.x, self.box.mask, self.some_planes)
         return self.change
@@ -154,7 +157,7 @@ class _Splitting:
             np.subtract(split, self.split_dual[here], out=target)
 
     def _solve(self):
-        """Update x, exactly, in k-space; return the field modelled by it and the background."""
+        """Update x, exactly, in k-space; return the spectrum of the field of x and background."""
         spectrum = self.box.fft(self.right_side)
         field = self.box.fft(self.target)
         if self.background:
@@ -168,7 +171,7 @@ class _Splitting:
             left -= field
             field += self.background(left, pulls)
         self.x = self.box.ifft(spectrum)
-        return self.box.ifft(field)
+        return field
 
     def _split_gradient(self):
         """Relaxed soft-thresholding of the gradient, and the right side of the next update.

@@ -26,7 +26,7 @@ def start(s, reliability=None, acq=None, **params):
     params = TVParams(**{"outside": "none", **params})
     images = s.local_field, s.mask, known(s)["field_noise"], reliability, None
     problem = Problem(*images, acq or s.acq, params)
-    found = coarse_start(problem, confined=params.outside == "none", progress=Progress())
+    found = coarse_start(problem, Progress())
     chi = np.zeros(s.mask.shape, np.float32)
     chi[problem.part] = problem.box.get(found)
     return chi

@@ -1,7 +1,5 @@
 """The splitting reaches the minimum of its own objective."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -40,7 +38,6 @@ LINEAR = linear_step(FIELD, PRECISION)
 
 
 def solve(outside="none", iterations=400, **more):
-    params = SimpleNamespace(iterations=iterations, tolerance=0)
     return invert(
         BOX,
         KERNEL,
@@ -49,7 +46,8 @@ def solve(outside="none", iterations=400, **more):
         WEIGHT,
         EDGES,
         confined=outside == "none",
-        params=params,
+        iterations=iterations,
+        tolerance=0,
         progress=Progress(),
         **more,
     )
@@ -171,10 +169,15 @@ def test_the_second_model_is_minimised_together_with_the_first():
     field, beta = FIELD + BOX.mask * harmonic, np.float32(50)
     step = linear_step(field, PRECISION)
 
-    params = SimpleNamespace(iterations=600, tolerance=0)
     model = WeakHarmonic(BOX, beta)
     pull = []
-    fixed = {"confined": True, "params": params, "progress": Progress(), "background": model}
+    fixed = {
+        "confined": True,
+        "iterations": 600,
+        "tolerance": 0,
+        "progress": Progress(),
+        "background": model,
+    }
     whole = WeakHarmonic.__call__
 
     class Keeping(WeakHarmonic):
