@@ -64,7 +64,8 @@ def invert(
     data_step : callable(iteration, here, target, split), see datasteps.py
     field : padded array, ppm: starting value of the split field
     weight : float, weight of the total variation (ppm mm, data weights relative to their median)
-    edges : three padded arrays 0..1 that lower the weight at edges; 0 outside the mask
+    edges : three padded arrays 0..1 that lower the weight at edges; 0 outside the mask;
+        overwritten
     confined : bool, whether x is zero outside the mask
     iterations : at most
     tolerance : stop at a relative change of x in the mask below it
@@ -112,7 +113,7 @@ class _Splitting:
         inverse[0, 0, 0] = self.support if confined else FIELD_COUPLING / 9
         self.inverse = np.divide(1, inverse, out=inverse)
         self.from_field = coupling * kernel
-        self.limits = [np.float32(GRADIENT_STEP) * e for e in edges]
+        self.limits = [np.multiply(e, np.float32(GRADIENT_STEP), out=e) for e in edges]
 
         def zeros():
             return np.zeros(box.shape, np.float32)

@@ -44,7 +44,7 @@ def solve(outside="none", iterations=400, **more):
         LINEAR,
         FIELD,
         WEIGHT,
-        EDGES,
+        [e.copy() for e in EDGES],
         confined=outside == "none",
         iterations=iterations,
         tolerance=0,
@@ -186,7 +186,8 @@ def test_the_second_model_is_minimised_together_with_the_first():
             return pull[0].copy()
 
     fixed["background"] = Keeping(BOX, beta)
-    x = invert(BOX, KERNEL, step, field, WEIGHT, EDGES, **fixed).x * BOX.mask
+    edges = [e.copy() for e in EDGES]
+    x = invert(BOX, KERNEL, step, field, WEIGHT, edges, **fixed).x * BOX.mask
     phi = BOX.ifft(pull[0].copy())
 
     def total(x, phi):
