@@ -28,6 +28,17 @@ def iterations_param(default):
     return param(default, "Iterations", "At most this many", range=(1, 1000), advanced=True)
 
 
+def tolerance_param(default):
+    return param(
+        default,
+        "Tolerance",
+        "Stop when an iteration changes the map by less than this fraction",
+        range=(0, 0.1),
+        decimals=4,
+        advanced=True,
+    )
+
+
 @dataclass(frozen=True)
 class SparseParams(Params):
     """Parameters of every inversion by total variation."""
@@ -46,14 +57,7 @@ class SparseParams(Params):
     )
     iterations: int = iterations_param(20)
     coarse_iterations: int = coarse_iterations_param(20)
-    tolerance: float = param(
-        0.01,
-        "Tolerance",
-        "Stop when an iteration changes the map by less than this fraction",
-        range=(0, 0.1),
-        decimals=4,
-        advanced=True,
-    )
+    tolerance: float = tolerance_param(0.01)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from ..numerics.datasteps import nonlinear_step
 from ..stage import Algorithm
 from ..units import TURN_RAD
-from ._sparse import OpenParams, Problem
+from ._sparse import OpenParams, Problem, iterations_param
 
 
 @dataclass(frozen=True)
 class NLTVParams(OpenParams):
     """Parameters of :func:`nltv`."""
+
+    iterations: int = iterations_param(16)
 
 
 def nltv(

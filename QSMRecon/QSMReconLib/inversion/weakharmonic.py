@@ -7,7 +7,8 @@ from ..numerics.weakharmonic import WeakHarmonic
 from ..params import param
 from ..stage import Algorithm
 from ..units import TURN_RAD
-from ._sparse import Problem, SparseParams, iterations_param
+from ._coarse import coarse_iterations_param
+from ._sparse import Problem, SparseParams, iterations_param, tolerance_param
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class WeakHarmonicParams(SparseParams):
         range=(0.1, 1e5),
         decimals=1,
     )
-    iterations: int = iterations_param(16)
+    iterations: int = iterations_param(50)
+    coarse_iterations: int = coarse_iterations_param(0)
+    tolerance: float = tolerance_param(0.004)
 
 
 def weakharmonic(
