@@ -6,7 +6,7 @@ import numpy as np
 
 from ..params import Params, param
 
-CHUNK = 1 << 18
+CHUNK = 1 << 15
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ _FAINTEST_ECHO = 1e-2
 """Magnitudes below this part of the largest in the scan, and of the largest echo of the voxel,
 count as this part: it changes no result, and sums in float32 stay exact."""
 
+_CHUNK = 2**14
+
 
 @dataclass(frozen=True)
 class FitParams(Params):
@@ -58,34 +60,46 @@ class Echoes:
             return
         self.weight = self.voxels.take(magnitude)
         self.magnitude_unit = float(self.weight.max()) or 1.0
-        self.weight *= np.float32(1 / self.magnitude_unit)
-        np.maximum(self.weight, np.float32(_FAINTEST), out=self.weight)
-        least = self.weight.max(axis=0)
-        least *= np.float32(_FAINTEST_ECHO)
-        np.maximum(self.weight, least, out=self.weight)
-        self.weight *= self.weight
+        for part in self._parts():
+            weight = self.weight[:, part]
+            weight *= np.float32(1 / self.magnitude_unit)
+            np.maximum(weight, np.float32(_FAINTEST), out=weight)
+            least = weight.max(axis=0)
+            least *= np.float32(_FAINTEST_ECHO)
+            np.maximum(weight, least, out=weight)
+            weight *= weight
+
+    def _parts(self):
+        """Slices of a few voxels, of which all echoes stay in the cache."""
+        return [slice(start, start + _CHUNK) for start in range(0, self.voxels.count, _CHUNK)]
 
     def sums(self, origin_s):
         """Weighted sums over the echoes of 1, t, t^2, phase, t phase; t from ``origin_s``."""
-        total = np.zeros((5, self.weight.shape[1]), np.float32)
-        for te, weight, phase in zip(self.te_s - origin_s, self.weight, self.phase, strict=True):
-            term = weight.copy()
-            for power in range(3):
-                total[power] += term
-                if power < 2:
-                    total[3 + power] += term * phase
-                    term *= np.float32(te)
+        total = np.zeros((5, self.voxels.count), np.float32)
+        for part in self._parts():
+            sums = total[:, part]
+            echoes = self.te_s - origin_s, self.weight[:, part], self.phase[:, part]
+            for te, weight, phase in zip(*echoes, strict=True):
+                term = weight.copy()
+                for power in range(3):
+                    sums[power] += term
+                    if power < 2:
+                        sums[3 + power] += term * phase
+                        term *= np.float32(te)
         return total
 
     def proportional(self):
         """Line through the origin of TE and phase: slope (rad/s) and its information, (N,)."""
-        information, moment = np.zeros((2, self.weight.shape[1]), np.float32)
-        for te, weight, phase in zip(self.te_s, self.weight, self.phase, strict=True):
-            term = np.float32(te) * weight
-            moment += term * phase
-            term *= np.float32(te)
-            information += term
-        return moment / information, information
+        slope, information = np.zeros((2, self.voxels.count), np.float32)
+        for part in self._parts():
+            echoes = self.te_s, self.weight[:, part], self.phase[:, part]
+            for te, weight, phase in zip(*echoes, strict=True):
+                term = np.float32(te) * weight
+                slope[part] += term * phase
+                term *= np.float32(te)
+                information[part] += term
+        slope /= information
+        return slope, information
 
     def line(self, progress):
         """Line through the echoes: slope (rad/s), offset (rad), information of the slope, (N,).
@@ -107,9 +121,11 @@ class Echoes:
 
     def residual(self, slope, offset=0):
         """Phase less the line, (E, N); overwrites the phase."""
-        for te, phase in zip(self.te_s, self.phase, strict=True):
-            phase -= offset
-            phase -= np.float32(te) * slope
+        offset = np.broadcast_to(np.float32(offset), slope.shape)
+        for part in self._parts():
+            for te, phase in zip(self.te_s, self.phase[:, part], strict=True):
+                phase -= offset[part]
+                phase -= np.float32(te) * slope[part]
         return self.phase
 
     def finish(self, slope, residual, information, fitted, params, progress):
@@ -165,11 +181,11 @@ class Echoes:
             return np.float32(0)
         step = max(1, information.size >> 18)
         weight, rest = (x[:, ::step].astype(float) for x in (self.weight, residual))
-        s0, s1, s2 = (self.te_s**n @ weight for n in range(3))
+        s0, s1, s2 = np.vander(self.te_s, 3, increasing=True).T @ weight
         determinant = s0 * s2 - s1**2
         intercept = s2 * np.einsum("en,en->n", weight, rest) / determinant
-        left = np.median(intercept**2) / chi2.ppf(0.5, 1)
-        left -= np.median(noise**2 * s2 / determinant)
+        squares, expected = (x.astype(np.float32) for x in (intercept**2, s2 / determinant))
+        left = np.median(squares) / chi2.ppf(0.5, 1) - noise**2 * np.median(expected)
         share = self.te_s.astype(np.float32) @ self.weight
         share /= information
         share *= share

@@ -7,20 +7,26 @@ from .phase import nearest_turns
 
 _MOST_TURNS = 8
 
+_CHUNK = 2**15
+"""Voxels worked on at a time, so that all echoes of them stay in the cache."""
+
 
 def follow_echoes(phase, te_s, template):
     """Unwrap every other echo, in place, nearest to its unwrapped neighbour scaled by TE.
 
     Parameters
     ----------
-    phase : (E, ...) float32, rad; the echo ``template`` is unwrapped already
+    phase : E times (N, ...) float32, rad; the echo ``template`` is unwrapped already
     te_s : E echo times in s
     template : index of that echo
     """
-    for echo, known in echo_order(te_s, template):
-        turns = nearest_turns(phase[known] * np.float32(te_s[echo] / te_s[known]) - phase[echo])
-        turns *= np.float32(TURN_RAD)
-        phase[echo] += turns
+    order = echo_order(te_s, template)
+    for start in range(0, len(phase[template]), _CHUNK):
+        part = [echo[start : start + _CHUNK] for echo in phase]
+        for echo, known in order:
+            turns = nearest_turns(part[known] * np.float32(te_s[echo] / te_s[known]) - part[echo])
+            turns *= np.float32(TURN_RAD)
+            part[echo] += turns
 
 
 def echo_order(te_s, template):

@@ -36,11 +36,12 @@ def fast_length(n):
 
 def bounding_box(mask, margin=(0, 0, 0)):
     """Slices around the True voxels of ``mask``, widened by ``margin`` voxels inside the array."""
+    across = mask.any(axis=0)
+    lines = mask.any(axis=(1, 2)), across.any(axis=1), across.any(axis=0)
     box = []
-    for axis in range(3):
-        hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        low, high = int(hit[0]) - margin[axis], int(hit[-1]) + 1 + margin[axis]
-        box.append(slice(max(0, low), min(mask.shape[axis], high)))
+    for line, edge in zip(lines, margin, strict=True):
+        hit = np.flatnonzero(line)
+        box.append(slice(max(0, int(hit[0]) - edge), min(line.size, int(hit[-1]) + 1 + edge)))
     return tuple(box)
 
 

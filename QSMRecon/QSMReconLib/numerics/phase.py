@@ -3,9 +3,10 @@
 import numpy as np
 
 from ..units import TURN_RAD
+from .fourier import bounding_box
 
 _TURNS = np.float32(1 / TURN_RAD)
-_SLAB_VOXELS = 2**18
+_BLOCK_VOXELS = 2**16
 """Voxels worked on at a time, so that intermediate results stay in the cache."""
 
 
@@ -42,28 +43,35 @@ def edge_qualities(phase, magnitude=None, other_phase=None, te_ratio=1.0, progre
     Yields
     ------
     axis : 0, 1 or 2
-    rows : slice of the first axis
-    quality : float32 of these rows: of the edge from each voxel to the next one along ``axis``,
+    block : three slices; edges outside of all blocks have quality 0
+    quality : float32 of this block: of the edge from each voxel to the next one along ``axis``,
         0 (bad, or no edge) to 1
 
     References
     ----------
     .. [1] Dymerska et al., Magn Reson Med 2021;85:2294-2308, doi:10.1002/mrm.28563
     """
-    count = phase.shape[0]
-    slab = max(1, _SLAB_VOXELS // max(1, phase[0].size))
-    for start in range(0, count, slab):
-        stop = min(start + slab, count)
-        halo = slice(max(start - 1, 0), min(stop + 2, count))
-        core = slice(start - halo.start, stop - halo.start)
-        parts = [None if x is None else x[halo] * _TURNS for x in (phase, other_phase)]
-        parts.append(None if magnitude is None else np.ascontiguousarray(magnitude[halo]))
-        yield 0, slice(start, stop), _quality(*parts, te_ratio, 0)[core]
-        parts = [None if x is None else x[core] for x in parts]
-        for axis in (1, 2):
-            yield axis, slice(start, stop), _quality(*parts, te_ratio, axis)
-        if progress:
-            progress(stop / count)
+    for before, cut, axes in ((0, 1, (0,)), (1, 0, (1, 2))):
+        for block in _known_blocks(phase, cut):
+            parts = [None if x is None else x[block] * _TURNS for x in (phase, other_phase)]
+            parts.append(None if magnitude is None else np.ascontiguousarray(magnitude[block]))
+            for axis in axes:
+                yield axis, block, _quality(*parts, te_ratio, axis)
+            if progress:
+                progress((before + len(axes) * block[cut].stop / phase.shape[cut]) / 3)
+
+
+def _known_blocks(phase, cut):
+    """Boxes around the voxels that are not NaN, of a few planes across the axis ``cut`` each."""
+    count = phase.shape[cut]
+    step = max(1, _BLOCK_VOXELS * count // max(1, phase.size))
+    for start in range(0, count, step):
+        planes = along(cut, slice(start, start + step))
+        known = phase[planes] == phase[planes]
+        if known.any():
+            block = list(bounding_box(known))
+            block[cut] = slice(start + block[cut].start, start + block[cut].stop)
+            yield tuple(block)
 
 
 def along(axis, part):
@@ -173,11 +181,11 @@ def voxel_quality(phase, magnitude, te_s, template=0, mask=None, progress=None):
     if mask is not None:
         echo["phase"] = np.where(mask, echo["phase"], np.float32(np.nan))
     total = np.zeros(inside.shape, np.float32)
-    flat, plane = total.reshape(-1), inside[0].size
-    for axis, rows, quality in edge_qualities(**echo, progress=progress):
-        total[rows] += quality
-        second = flat[rows.start * plane + int(np.prod(inside.shape[axis + 1 :])) :][: quality.size]
-        second += quality.reshape(-1)[: second.size]
+    for axis, block, quality in edge_qualities(**echo, progress=progress):
+        low, high = neighbours(axis)
+        part = total[block]
+        part += quality
+        part[high] += quality[low]
     total /= np.maximum(_neighbour_counts(inside), 1)
     return total
 

@@ -88,12 +88,11 @@ def trust_in_place(quality, voxels):
     -------
     trust : (N,) float32
     """
-    trust = quality * voxels.mask
+    trust = voxels.take_from_box(quality)
     trust -= np.float32(_QUALITY_OF_NOISE)
     trust *= np.float32(1 / (_QUALITY_OF_SAFE_EDGES - _QUALITY_OF_NOISE))
     np.clip(trust, 0, 1, out=trust)
-    joined, count = ndimage.label(trust >= 0.5)
-    trust = voxels.take_from_box(trust)
+    joined, count = ndimage.label(voxels.put_in_box(trust >= 0.5))
     if count > 1:
         patch = voxels.take_from_box(joined)
         region = voxels.take_from_box(ndimage.label(voxels.mask)[0])

@@ -8,6 +8,10 @@ from ..units import TURN_RAD
 from .phase import edge_qualities, judged_echo, nearest_turns
 
 _LEVELS = 255
+
+_CHUNK = 2**16
+"""Voxels worked on at a time, so that intermediate results stay in the cache."""
+
 _SAFE_QUALITY = 0.55
 """A better edge has a step below a quarter turn, since 0.1 + 0.9 (1 - 1/2) = 0.55. Four such edges
 around a square cannot add up to a turn, so the order in which they are taken does not matter."""
@@ -43,11 +47,11 @@ def edge_costs(**echo):
     costs : (3, K, J, I) uint8, 1 (best) to 255; 0 where an end is NaN or outside the volume
     """
     costs = np.zeros((3, *echo["phase"].shape), np.uint8)
-    for axis, rows, quality in edge_qualities(**echo):
+    for axis, block, quality in edge_qualities(**echo):
         edge = quality > 0
         quality *= np.float32(-_LEVELS)
         quality += np.float32(_LEVELS + 0.5)
-        part = costs[axis, rows]
+        part = costs[axis][block]
         part[...] = np.clip(quality, 1, _LEVELS, out=quality)
         part *= edge
     return costs
@@ -112,25 +116,28 @@ def _edges_of_runs(voxels, unwrapped, run, costs):
     node[voxels] = run
     new_node = np.ones(phase.size, bool)
     np.not_equal(node[1:], node[:-1], out=new_node[1:])
-    found, work = [], np.empty_like(phase)
+    found = []
     for cost, ahead in zip(costs, (shape[1] * shape[2], shape[2], 1), strict=True):
-        cost = cost.reshape(-1)[:-ahead]
-        if not cost.any():
-            continue
-        turns = np.subtract(phase[:-ahead], phase[ahead:], out=work[:-ahead])
-        turns *= np.float32(1 / TURN_RAD)
-        np.rint(turns, out=turns)
-        edge = cost > 0
-        if ahead == 1:
-            edge &= new_node[1:]
-        begins = new_node[:-ahead] | new_node[ahead:]
-        begins[1:] |= turns[1:] != turns[:-1]
-        begins[1:] |= ~edge[:-1]
-        begins &= edge
-        begin = np.flatnonzero(begins)
-        cost = np.where(edge, cost, np.uint8(_LEVELS))
-        best = np.minimum.reduceat(cost, begin) if begin.size else cost[:0]
-        found.append((node[begin], node[begin + ahead], turns[begin].astype(np.int32), best))
+        cost = cost.reshape(-1)
+        for start in range(0, phase.size - ahead, _CHUNK):
+            here = slice(start, min(start + _CHUNK, phase.size - ahead))
+            there = slice(start + ahead, here.stop + ahead)
+            edge = cost[here] > 0
+            if ahead == 1:
+                edge &= new_node[there]
+            if not edge.any():
+                continue
+            turns = nearest_turns(phase[here] - phase[there])
+            begins = new_node[here] | new_node[there]
+            begins[0] = True
+            begins[1:] |= turns[1:] != turns[:-1]
+            begins[1:] |= ~edge[:-1]
+            begins &= edge
+            begin = np.flatnonzero(begins)
+            # One less: 0, where there is no edge, becomes the largest.
+            best = np.minimum.reduceat(cost[here] * edge - np.uint8(1), begin) + 1
+            first = start + begin
+            found.append((node[first], node[first + ahead], turns[begin].astype(np.int32), best))
     if not found:
         return [np.zeros(0, np.int32)] * 4
     return [np.concatenate(column) for column in zip(*found, strict=True)]

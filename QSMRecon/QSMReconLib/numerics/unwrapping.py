@@ -87,7 +87,7 @@ def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
         progress.note(readout_phase="removed")
     voxels = MaskVoxels(mask)
     wrapped, box_magnitude = voxels.crop(phase), voxels.crop(magnitude)
-    echoes = voxels.take(phase)
+    echoes = [voxels.take(echo) for echo in phase]
     progress(0.05)
     part = progress.part(0.05, 0.5)
     turns, region = in_space(wrapped, box_magnitude, voxels, template, part)
@@ -95,7 +95,8 @@ def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
     progress(0.5)
     echoes[template] += np.float32(TURN_RAD) * turns
     offset = settle_level(echoes, template, region, magnitude, voxels, acq, params, progress)
-    echoes -= offset
+    for echo in echoes:
+        echo -= offset
     progress(0.7)
     if params.individual:
         for number, (echo, known) in enumerate(echo_order(te_s, template)):
@@ -109,7 +110,7 @@ def unwrap_echoes(phase, magnitude, mask, acq, params, progress, in_space):
         follow_echoes(echoes, te_s, template)
     progress(0.9)
     quality = quality_of_echoes(echoes, magnitude, voxels, te_s, progress.part(0.9, 1.0))
-    return voxels.put(echoes), voxels.put(offset), quality
+    return voxels.put_echoes(echoes), voxels.put(offset), quality
 
 
 def quality_of_echoes(echoes, magnitude, voxels, te_s, progress):
@@ -117,7 +118,7 @@ def quality_of_echoes(echoes, magnitude, voxels, te_s, progress):
 
     Parameters
     ----------
-    echoes : (E, N) float32, rad, phase of the mask voxels without offset
+    echoes : E times (N,) float32, rad, phase of the mask voxels without offset
     magnitude : (E, K, J, I), or None
     voxels : MaskVoxels
     te_s : E echo times in s
@@ -128,10 +129,10 @@ def quality_of_echoes(echoes, magnitude, voxels, te_s, progress):
     quality : (K, J, I) float32, 0 to 1
     """
     first = slice(0, 2)
-    phase = np.stack([voxels.put_in_box(echo) for echo in echoes[first]])
+    phase = [voxels.put_in_box(echo, outside=np.nan) for echo in echoes[first]]
     magnitude = None if magnitude is None else voxels.crop(magnitude[first])
     quality = voxel_quality(phase, magnitude, te_s[first], mask=voxels.mask, progress=progress)
-    return voxels.put(voxels.take_from_box(quality))
+    return voxels.extend(quality)
 
 
 def _monopolar(phase, magnitude, mask, acq):

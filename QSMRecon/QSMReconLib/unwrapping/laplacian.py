@@ -49,14 +49,15 @@ def laplacian(phase, magnitude, mask, acq, params, progress):
     .. [2] Eckstein et al., Magn Reson Med 2018;79:2996-3006, doi:10.1002/mrm.26963
     """
     voxels = MaskVoxels(mask)
-    echoes = voxels.take(phase)
+    echoes = [voxels.take(echo) for echo in phase]
     offset = np.zeros(voxels.count, np.float32)
     if params.remove_offset:
         boxes = voxels.crop(phase), voxels.crop(magnitude)
         turns, region = unwrap_in_space(*boxes, voxels, acq.te_s, 0, progress.part(0, 0.2))
         echoes[0] += np.float32(TURN_RAD) * turns
         offset = settle_level(echoes, 0, region, magnitude, voxels, acq, params, progress)
-        echoes -= offset
+        for echo in echoes:
+            echo -= offset
     part = progress.part(0.2, 0.3)
     quality = quality_of_echoes(echoes, magnitude, voxels, acq.te_s, part)
     box = Box(voxels.mask, acq.voxel_size_mm)
@@ -68,7 +69,7 @@ def laplacian(phase, magnitude, mask, acq, params, progress):
         echo[:] = smooth
         progress(0.3 + 0.6 * (number + 1) / len(echoes))
     _agree(echoes, acq.te_s)
-    return voxels.put(echoes), voxels.put(offset), quality
+    return voxels.put_echoes(echoes), voxels.put(offset), quality
 
 
 def _divergence_of_steps(phase, box):

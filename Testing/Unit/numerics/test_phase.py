@@ -6,12 +6,12 @@ from QSMReconLib.numerics.phase import edge_qualities, nearest_turns, voxel_qual
 
 
 def quality_along(axis, **echo):
-    """Qualities of all edges along one axis; -1 where no edge was judged."""
+    """Qualities of all edges along one axis."""
     shape = echo["phase"].shape
-    found = np.full(shape, -1, np.float32)
-    for found_axis, rows, quality in edge_qualities(**echo):
+    found = np.zeros(shape, np.float32)
+    for found_axis, block, quality in edge_qualities(**echo):
         if found_axis == axis:
-            found[rows] = quality
+            found[block] = quality
     assert (np.take(found, -1, axis) == 0).all(), "no edge leaves the volume"
     return np.take(found, range(shape[axis] - 1), axis)
 
@@ -70,11 +70,11 @@ def test_gradients_must_grow_with_the_echo_time():
     np.testing.assert_allclose(bad, good * (0.1 + 0.9 * 0.8), rtol=1e-4)
 
 
-def test_working_in_slabs_changes_nothing(monkeypatch):
+def test_working_in_blocks_changes_nothing(monkeypatch):
     echo = {"phase": noise((17, 6, 5)), "magnitude": np.abs(noise((17, 6, 5), 1))}
     whole = [quality_along(axis, **echo) for axis in range(3)]
     for voxels in (1, 30 * 3, 30 * 16):
-        monkeypatch.setattr(module, "_SLAB_VOXELS", voxels)
+        monkeypatch.setattr(module, "_BLOCK_VOXELS", voxels)
         for axis in range(3):
             np.testing.assert_array_equal(quality_along(axis, **echo), whole[axis])
 
