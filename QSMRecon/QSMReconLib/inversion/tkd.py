@@ -69,7 +69,9 @@ def tkd(
     np.copysign(size, kernel, out=size)
     np.divide(np.float32(1 / height if params.correction else 1), size, out=size)
     progress(0.3)
-    chi = box.convolve(box.put(hz_to_ppm(local_field, acq) * local_mask), size)
+    field = hz_to_ppm(box.put(local_field), acq)
+    field *= box.mask
+    chi = box.convolve(field, size)
     progress.note(threshold=params.threshold, point_spread_height=height)
     return box.get(chi)
 
