@@ -24,24 +24,6 @@ _PRESETS = (
         ),
     },
     {
-        "id": "standard",
-        "title": "Standard",
-        "description": (
-            "As `best`, with total variation stopped after six iterations: three quarters of the "
-            "time. For straight scans; in tilted ones nuclei, first of all the thalamus, come out "
-            "up to 21 ppb high."
-        ),
-        "steps": (
-            ("masking", "phasequality", {}),
-            ("unwrapping", "romeo", {}),
-            ("fieldfit", "weightedmean", {}),
-            ("r2star", "arlo", {}),
-            ("background", "jointdipoles", {}),
-            ("inversion", "tv", {"iterations": 4}),
-            ("referencing", "brain", {}),
-        ),
-    },
-    {
         "id": "7T",
         "title": "7 T",
         "description": (

@@ -66,10 +66,10 @@ def test_the_mask_is_the_brain():
     assert found[true].mean() > 0.97
 
 
-@pytest.mark.parametrize("preset_id", ["standard", "consensus2024", "fast"])
+@pytest.mark.parametrize("preset_id", ["best", "consensus2024", "fast"])
 def test_susceptibility_follows_the_truth(preset_id):
     scan, chi = phantom(), reconstructed(preset_id=preset_id).chi
-    limit = {"standard": 0.7, "consensus2024": 0.7, "fast": 0.95}[preset_id]
+    limit = {"best": 0.7, "consensus2024": 0.7, "fast": 0.95}[preset_id]
     assert nrmse(chi, scan.truth["chi"], scan.truth["mask"]) < limit
     found, true = means_ppb(chi, scan), means_ppb(scan.truth["chi"], scan)
     names = sorted(true)

@@ -1,6 +1,6 @@
 """How alive the application stays during a run, on the simulator.
 
-python Testing/Simulator/responsiveness.py [--size 256] [--echoes 2] [--preset standard]
+python Testing/Simulator/responsiveness.py [--size 256] [--echoes 2] [--preset best]
 
 Prints: GUI timer ticks and the longest gap between two during a whole run, the time from the click
 on Cancel to the end of the run for several moments of cancelling, and the memory before and after.

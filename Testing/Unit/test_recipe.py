@@ -62,7 +62,7 @@ def test_a_recipe_can_be_cut():
         (lambda: recipe().part("referencing", "inversion"), "cannot start from"),
         (lambda: Recipe("r", "", "", recipe().steps[::-1]), "in the order"),
         (lambda: Recipe.from_dict({"id": "r"}), "steps"),
-        (lambda: preset("slow"), "have best, standard, 7T, consensus2024"),
+        (lambda: preset("slow"), "have best, 7T, consensus2024"),
     ],
 )
 def test_mistakes_are_named(make, message):
