@@ -10,6 +10,7 @@ from ..numerics.distance import distance_inside
 from ..numerics.fourier import Box, bounding_box
 from ..numerics.laplace import without_boundary_values
 from ..numerics.solvers import conjugate_gradients
+from ..numerics.voxels import MaskVoxels
 from ._support import kept_fraction, usable_field
 
 PAD_MM = 4.0
@@ -45,9 +46,10 @@ def dipole_fit(images, acq, params, progress, *, inner, outer, noise, grid_mm=0.
     -------
     local_field, local_mask
     """
-    total_field, field_noise, reliability, mask = images
+    near = MaskVoxels(images[-1])
+    total_field, field_noise, reliability, _ = (near.crop(image) for image in images)
     field, usable = usable_field(
-        total_field, reliability, mask, params.min_reliability, acq, progress
+        total_field, reliability, near.mask, params.min_reliability, acq, progress
     )
     rest, inner_mask, _ = without_boundary_values(
         field, usable, acq.voxel_size_mm, BOUNDARY_TOLERANCE, progress.part(0, 0.3)
@@ -65,8 +67,8 @@ def dipole_fit(images, acq, params, progress, *, inner, outer, noise, grid_mm=0.
     )
     rest[box] -= outer_field
     rest[box] *= usable[box]
-    progress.note(kept_fraction=kept_fraction(usable, mask))
-    return rest, usable
+    progress.note(kept_fraction=kept_fraction(usable, near.mask))
+    return near.extend(rest), near.extend(usable)
 
 
 def _outer_field(rest, inside, weights, acq, params, progress, strengths, grid_mm):

@@ -67,7 +67,8 @@ def usable_field(total_field, reliability, mask, min_reliability, acq, progress)
     holes = bad & ~dropped
     inside &= ~dropped
     filled = harmonic_fill(field[near], holes, inside, acq.voxel_size_mm)
-    field[near] = filled * inside
+    filled *= inside
+    field[near] = filled
     progress.note(
         unreliable_voxels_dropped=int(np.count_nonzero(dropped)),
         unreliable_voxels_filled=int(np.count_nonzero(holes)),

@@ -16,6 +16,7 @@ from ..numerics.smv import (
     multiply_even,
     sum_at,
 )
+from ..numerics.voxels import MaskVoxels
 from ..params import Params, param
 from ..stage import Algorithm
 from ._support import min_reliability_param, usable_field
@@ -91,42 +92,61 @@ def vsharp(total_field, field_noise, reliability, mask, acq, params, progress):
     ----------
     .. [1] Wu et al., Magn Reson Med 2012;67:137-147, doi:10.1002/mrm.23000
     """
+    near = MaskVoxels(mask)
     field, usable = usable_field(
-        total_field, reliability, mask, params.min_reliability, acq, progress
+        near.crop(total_field),
+        near.crop(reliability),
+        near.mask,
+        params.min_reliability,
+        acq,
+        progress,
     )
     box = Box(usable, acq.voxel_size_mm)
+    field = box.put(field)
     radii = _radii(params, acq.voxel_size_mm)
     number = _largest_that_fits(radii, box)
     kept = number > 0
-    voxels = np.flatnonzero(kept)
-    if not voxels.size:
+    if not kept.any():
         raise InputError(
             f"Background field removal: no sphere of {params.min_radius_mm:g} mm fits into "
             "Brain mask; use a smaller radius or a larger mask"
         )
-    largest = int(number.max())
-    number = number.reshape(-1)[voxels]
-    field = box.put(field)
-    spectrum = box.fft(field)
-    product = np.empty_like(spectrum)
-    filtered = np.zeros(box.shape, np.float32)
-    for n in range(largest, 0, -1):
-        progress(1 - n / largest, f"sphere of {radii[n - 1]:g} mm")
-        where = voxels[number == n]
-        octant = high_pass(radii[n - 1], acq.voxel_size_mm)
-        terms = copies(octant.shape)[octant != 0].sum()
-        if where.size * terms < DIRECT_SUMS_PER_VOXEL * field.size:
-            values = sum_at(field, where, octant)
-        else:
-            multiply_even(spectrum, octant, box.shape, product)
-            values = box.ifft(product).reshape(-1)[where]
-        filtered.reshape(-1)[where] = values
-    local = box.convolve(filtered, _truncated_inverse(radii[largest - 1], params.threshold, box))
+    radii = radii[: int(number.max())]
+    shells = [np.flatnonzero(number == n + 1) for n in range(len(radii))]
+    filtered = _filter(
+        field, shells, [high_pass(r, acq.voxel_size_mm) for r in radii], box, progress
+    )
+    local = box.convolve(filtered, _truncated_inverse(radii[-1], params.threshold, box))
     progress.note(
         kept_fraction=float(np.count_nonzero(kept) / np.count_nonzero(mask)),
-        largest_radius_mm=radii[largest - 1],
+        largest_radius_mm=radii[-1],
     )
-    return box.get(local, kept), box.get(kept)
+    return near.extend(box.get(local, kept)), near.extend(box.get(kept))
+
+
+def _filter(field, shells, octants, box, progress):
+    """Convolve the field with one kernel in each shell of voxels; zero elsewhere.
+
+    Kernels that have few terms and voxels are summed directly. Their results wait in lists, since
+    one more array of the size of the box would cost more than the work in it.
+    """
+    values, transformed = {}, []
+    for n, (where, octant) in enumerate(zip(shells, octants, strict=True)):
+        terms = copies(octant.shape)[octant != 0].sum()
+        if where.size * terms < DIRECT_SUMS_PER_VOXEL * field.size:
+            values[n] = sum_at(field, where, octant)
+        else:
+            transformed.append(n)
+    spectrum = box.fft(field)
+    product = np.empty_like(spectrum)
+    for count, n in enumerate(transformed):
+        progress(count / len(transformed), f"sphere {n + 1} of {len(shells)}")
+        multiply_even(spectrum, octants[n], box.shape, product)
+        values[n] = box.ifft(product).reshape(-1)[shells[n]]
+    filtered = np.zeros_like(field)
+    for n, where in enumerate(shells):
+        filtered.reshape(-1)[where] = values[n]
+    return filtered
 
 
 def _radii(params, voxel_size_mm):

@@ -32,7 +32,8 @@ def dipole_kernel(shape, voxel_size_mm, b0_direction):
     along *= along
     for axis, n in enumerate(shape):
         if n % 2 == 0:
-            along += (k[axis] ** 2 - _without_nyquist(k[axis], n) ** 2) * b[axis] ** 2
+            nyquist = np.moveaxis(along, axis, 0)[n // 2]
+            nyquist += (k[axis].reshape(-1)[n // 2] * b[axis]) ** 2
     k_squared = k[0] ** 2 + k[1] ** 2 + k[2] ** 2
     k_squared[0, 0, 0] = 1
     along /= k_squared

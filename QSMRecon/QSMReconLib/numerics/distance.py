@@ -4,6 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 
+_CHUNK = 2**15
+"""Voxels worked on at a time, so that they stay in the cache."""
+
 
 def distance_inside(mask, voxel_size_mm, limit_mm, *, open_border=True):
     """Distance in mm from each voxel of the mask to the nearest one outside, at most ``limit_mm``.
@@ -55,19 +58,21 @@ def _squared_along_last_axis(mask, spacing, limit_mm, open_border):
 
 def _lower_envelope(planes, spacing, limit_mm, border):
     """Let the distance grow along axis 1 of each of the planes (a view), in place."""
-    n = planes.shape[1]
+    count, n, m = planes.shape
     reach = min(n, int(limit_mm / spacing))
-    source = np.full((n + 2 * reach, planes.shape[2]), border, np.float32)
-    nearer = np.empty(planes.shape[1:], np.float32)
-    for plane in planes:
-        inside = np.flatnonzero(plane.any(axis=1))
+    several = min(count, max(1, _CHUNK // (n * m)))
+    source = np.full((several, n + 2 * reach, m), border, np.float32)
+    nearer = np.empty((several, n, m), np.float32)
+    for start in range(0, count, several):
+        block = planes[start : start + several]
+        inside = np.flatnonzero(block.any(axis=(0, 2)))
         if not inside.size:
             continue
         rows = slice(inside[0], inside[-1] + 1)
-        source[reach : reach + n] = plane
-        part, closest = plane[rows], nearer[rows]
+        source[: len(block), reach : reach + n] = block
+        part, closest = block[:, rows], nearer[: len(block), rows]
         for step in range(1, reach + 1):
-            before, after = source[reach - step :][rows], source[reach + step :][rows]
+            before, after = (source[: len(block), reach + s :][:, rows] for s in (-step, step))
             np.minimum(before, after, out=closest)
             closest += np.float32((step * spacing) ** 2)
             np.minimum(part, closest, out=part)

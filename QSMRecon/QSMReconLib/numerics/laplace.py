@@ -69,8 +69,7 @@ def harmonic_fill(field, holes, known, voxel_size_mm, tolerance=1e-4):
     where = np.flatnonzero(holes)
     if not where.size:
         return filled
-    shape, number = field.shape, np.full(field.size + 1, -1, np.int32)
-    number[where] = np.arange(where.size, dtype=np.int32)
+    shape = field.shape
     values, is_known = filled.reshape(-1), (known & ~holes).reshape(-1)
     diagonal = np.zeros(where.size, np.float32)
     source = np.zeros(where.size, np.float32)
@@ -86,9 +85,10 @@ def harmonic_fill(field, holes, known, voxel_size_mm, tolerance=1e-4):
             fixed[valid] = is_known[neighbour[valid]]
             source[fixed] += weight * values[neighbour[fixed]]
             diagonal[fixed] += weight
-            inner = number[neighbour]
-            diagonal[inner >= 0] += weight
-            links.append((np.where(inner >= 0, inner, where.size), weight))
+            inner = np.minimum(np.searchsorted(where, neighbour), where.size - 1)
+            is_hole = where[inner] == neighbour
+            diagonal[is_hole] += weight
+            links.append((np.where(is_hole, inner, where.size), weight))
     diagonal[diagonal == 0] = 1
 
     def operator(x):

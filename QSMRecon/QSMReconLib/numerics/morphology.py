@@ -115,13 +115,13 @@ def fill_holes(mask, largest_ml=np.inf, voxel_volume_ml=1.0):
     if not mask.any():
         return mask.copy()
     box = bounding_box(mask)
-    pieces, count = ndimage.label(np.pad(~mask[box], 1, constant_values=True))
-    stays = np.zeros(count + 1, bool)
+    pieces, _ = ndimage.label(np.pad(~mask[box], 1, constant_values=True))
+    holes = pieces > 1
     if largest_ml < np.inf:
-        stays = np.bincount(pieces.reshape(-1)) * voxel_volume_ml > largest_ml
-    stays[pieces[0, 0, 0]] = True
+        large = np.bincount(pieces.reshape(-1)) * voxel_volume_ml > largest_ml
+        holes &= ~large[pieces]
     filled = mask.copy()
-    filled[box] |= ~stays[pieces[1:-1, 1:-1, 1:-1]]
+    filled[box] |= holes[1:-1, 1:-1, 1:-1]
     return filled
 
 

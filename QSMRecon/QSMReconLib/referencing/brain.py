@@ -50,7 +50,7 @@ def rereference(chi, region, mask):
     chi_referenced : (K, J, I) float32, ppm, zero outside the mask
     """
     mean = np.float32(chi[region].mean(dtype=np.float64))
-    return np.where(mask, chi - mean, np.float32(0)).astype(np.float32, copy=False)
+    return np.subtract(chi, mean, out=np.zeros(chi.shape, np.float32), where=mask)
 
 
 def note_reference(chi, mask, region, name, progress):
