@@ -160,17 +160,23 @@ class _Splitting:
     def _solve(self):
         """Update x, exactly, in k-space; return the spectrum of the field of x and background."""
         spectrum = self.box.fft(self.right_side)
-        field = self.box.fft(self.target)
-        if self.background:
-            left, pulls = field.copy(), self.background.pulls()
-            field -= pulls * self.background.potential
+        field, background = self.box.fft(self.target), self.background
+        if background:
+            background.prepare()
         for here in in_planes(spectrum):
-            spectrum[here] += np.multiply(field[here], self.from_field[here], out=field[here])
-            spectrum[here] *= self.inverse[here]
-            np.multiply(spectrum[here], self.kernel[here], out=field[here])
-        if self.background:
-            left -= field
-            field += self.background(left, pulls)
+            chi, f, left = spectrum[here], field[here], None
+            if background:
+                left = f.copy()
+                f -= background.pull(here)
+            f *= self.from_field[here]
+            chi += f
+            chi *= self.inverse[here]
+            np.multiply(chi, self.kernel[here], out=f)
+            if background:
+                left -= f
+                f += background.follow(here, left)
+        if background:
+            background.advance()
         self.x = self.box.ifft(spectrum)
         return field
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .admm import FIELD_COUPLING, relax
-from .gradient import squared_symbol
+from .gradient import in_planes, squared_symbol
 
 LAPLACIAN_COUPLING = 10.0
 """Penalty (mm^4) that ties the split Laplacian to that of the field."""
@@ -16,6 +16,8 @@ class WeakHarmonic:
     what a first model, found in the same step, leaves of the field: phi follows it at once, so that
     the first model sees the ``coupling`` that remains when phi is eliminated. In turns, phi would
     take the slow part of the field that belongs to the first model and give it back slowly.
+    An iteration is :meth:`prepare`, :meth:`pull` and :meth:`follow` for some planes at a time,
+    :meth:`advance`.
 
     Parameters
     ----------
@@ -26,6 +28,7 @@ class WeakHarmonic:
     ----------
     coupling : half spectrum, at most FIELD_COUPLING
     potential : half spectrum that turns a Laplacian (negative) into its field
+    spectrum : half spectrum of the Laplacian in the present iteration
     """
 
     def __init__(self, box, beta):
@@ -38,23 +41,34 @@ class WeakHarmonic:
         self.potential[0, 0, 0] = 1
         np.divide(1, self.potential, out=self.potential)
         self.keep = np.where(box.mask, tie / (tie + np.float32(beta)), np.float32(1))
-        self.split, self.dual = (np.zeros(box.shape, np.float32) for _ in range(2))
+        self.split, self.dual, self.target = (np.zeros(box.shape, np.float32) for _ in range(3))
+        self.spectrum = None
 
-    def pulls(self):
-        """Half spectrum of the split Laplacian minus its scaled dual."""
-        return self.box.fft(self.split - self.dual)
+    def prepare(self):
+        """Transform the split Laplacian minus its scaled dual."""
+        self.spectrum = self.box.fft(self.target)
 
-    def __call__(self, left, pulls):
-        """Return the spectrum of phi for that of what is left of the field, which stays as it is.
+    def pull(self, here):
+        """Spectrum of the field that the split Laplacian asks for, in the planes ``here``."""
+        return self.spectrum[here] * self.potential[here]
 
-        ``pulls`` is what :meth:`pulls` said in the same iteration.
-        """
-        phi = pulls * self.laplacian
+    def follow(self, here, left):
+        """Spectrum of phi in the planes ``here`` from that of what is left there, overwritten."""
+        phi, laplacian = self.spectrum[here], self.laplacian[here]
+        phi *= laplacian
         phi *= np.float32(LAPLACIAN_COUPLING)
-        phi += np.float32(FIELD_COUPLING) * left
-        phi *= self.inverse
-        found = self.box.ifft(phi * self.laplacian)
-        relax(found, self.split, self.dual, found)
-        np.multiply(found, self.keep, out=self.split)
-        np.subtract(found, self.split, out=self.dual)
-        return phi
+        left *= np.float32(FIELD_COUPLING)
+        left += phi
+        left *= self.inverse[here]
+        np.multiply(left, laplacian, out=phi)
+        return left
+
+    def advance(self):
+        """Split the Laplacian of phi."""
+        found = self.box.ifft(self.spectrum)
+        for here in in_planes(found):
+            target, split, dual = self.target[here], self.split[here], self.dual[here]
+            relax(found[here], split, dual, target)
+            np.multiply(target, self.keep[here], out=split)
+            np.subtract(target, split, out=dual)
+            np.subtract(split, dual, out=target)
