@@ -22,6 +22,7 @@ from QSMReconLib.cli import main as reconstruct
 from QSMReconLib.errors import QSMError
 from QSMReconLib.files.nifti import read, stem, write
 from QSMReconLib.many import add_options
+from QSMReconLib.presets import DEFAULT_PRESET
 from QSMStatsLib.__main__ import main as statistics
 from QSMStatsLib.atlas.deformable import DETAIL
 
@@ -36,7 +37,7 @@ def parser():
     p.add_argument("--subjects", type=int, default=12)
     p.add_argument("--difference-ppb", type=float, default=30.0)
     p.add_argument("--voxel", type=float, default=2.0, metavar="MM")
-    p.add_argument("--preset", default="consensus2024")
+    p.add_argument("--preset", default=DEFAULT_PRESET)
     p.add_argument("--permutations", type=int, default=1000)
     p.add_argument("--detail", choices=DETAIL, default="fine", help="of the normalisation")
     p.add_argument("--true-labels", action="store_true", help="instead of the atlas")
