@@ -64,7 +64,8 @@ def _on_blocks(problem, grid):
     field = grid.sums(weights * problem.field[box.core])
     field /= np.maximum(total, np.finfo(np.float32).tiny)
     size_mm = tuple(v * b for v, b in zip(box.voxel_size_mm, grid.block, strict=True))
-    inside = grid.sums(box.mask[box.core].astype(np.float32)) >= count / 2
+    inside = grid.sums(box.mask[box.core].astype(np.float32))
+    inside = inside >= min(count / 2, inside.max())
     blocks = copy(problem)
     blocks.box = Box(inside, size_mm, box.pad_mm)
     blocks.kernel = dipole_kernel(blocks.box.shape, size_mm, acq.b0_direction)

@@ -72,6 +72,18 @@ def test_strong_sources_are_left_to_the_voxels_unless_their_field_is_not_believe
     assert start(strong, doubtful)[~core].max() <= STRONG_PPM + 1e-6
 
 
+@pytest.mark.parametrize("part", [np.s_[20], np.s_[20, 22]], ids=["plane", "line"])
+def test_thin_masks_have_blocks_too(part):
+    s = scene()
+    thin = np.zeros_like(s.mask)
+    thin[part] = s.mask[part]
+    slab = replace(s, mask=thin)
+    chi, _ = invert("tv", slab, **known(s))
+    assert np.isfinite(chi).all()
+    assert chi[thin].std() > 0
+    assert not chi[~thin].any()
+
+
 def test_its_iterations_count():
     s = scene()
     few, many = (error(start(s, coarse_iterations=n), s) for n in (1, 20))
