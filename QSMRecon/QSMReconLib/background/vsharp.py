@@ -113,9 +113,7 @@ def vsharp(total_field, field_noise, reliability, mask, acq, params, progress):
         )
     radii = radii[: int(number.max())]
     shells = [np.flatnonzero(number == n + 1) for n in range(len(radii))]
-    filtered = _filter(
-        field, shells, [high_pass(r, acq.voxel_size_mm) for r in radii], box, progress
-    )
+    filtered = _filter(field, shells, radii, box, progress)
     local = box.convolve(filtered, _truncated_inverse(radii[-1], params.threshold, box))
     progress.note(
         kept_fraction=float(np.count_nonzero(kept) / np.count_nonzero(mask)),
@@ -124,14 +122,16 @@ def vsharp(total_field, field_noise, reliability, mask, acq, params, progress):
     return near.extend(box.get(local, kept)), near.extend(box.get(kept))
 
 
-def _filter(field, shells, octants, box, progress):
-    """Convolve the field with one kernel in each shell of voxels; zero elsewhere.
+def _filter(field, shells, radii, box, progress):
+    """Subtract the spherical mean of one radius in each shell of voxels; zero elsewhere.
 
     Kernels that have few terms and voxels are summed directly. Their results wait in lists, since
     one more array of the size of the box would cost more than the work in it.
     """
+    octants = [high_pass(radius, box.voxel_size_mm) for radius in radii]
     values, transformed = {}, []
     for n, (where, octant) in enumerate(zip(shells, octants, strict=True)):
+        progress(0, f"sphere of {radii[n]:g} mm")
         terms = copies(octant.shape)[octant != 0].sum()
         if where.size * terms < DIRECT_SUMS_PER_VOXEL * field.size:
             values[n] = sum_at(field, where, octant)
@@ -139,8 +139,8 @@ def _filter(field, shells, octants, box, progress):
             transformed.append(n)
     spectrum = box.fft(field)
     product = np.empty_like(spectrum)
-    for count, n in enumerate(transformed):
-        progress(count / len(transformed), f"sphere {n + 1} of {len(shells)}")
+    for done, n in enumerate(transformed):
+        progress(done / len(transformed), f"sphere of {radii[n]:g} mm")
         multiply_even(spectrum, octants[n], box.shape, product)
         values[n] = box.ifft(product).reshape(-1)[shells[n]]
     filtered = np.zeros_like(field)
