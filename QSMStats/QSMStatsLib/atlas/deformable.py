@@ -1,6 +1,6 @@
 """Deformable registration of several contrasts at once by their local correlation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,6 +23,13 @@ class Channel:
     weight: float
     noise: float
 
+    def seen_through(self, transform):
+        """With the moving image resampled by a transform from its new points to its own."""
+        return replace(self, moving=sitk.Resample(self.moving, self.moving, transform))
+
+
+RADIUS = 2
+"""Half width of the window of the correlation, voxels."""
 
 LEVELS = ((4, 40), (2, 40), (1, 15))
 """Voxel size (mm) and number of iterations, coarse to fine."""
@@ -31,7 +38,7 @@ DETAIL = {"fine": LEVELS, "coarse": LEVELS[:1]}
 """Levels by name; coarse is fast and finds large differences only."""
 
 
-def deform(channels, valid, progress, levels=LEVELS, radius=2, fluid=2.0, elastic=0.7, step=0.6):
+def deform(channels, valid, progress, levels=LEVELS, start=None, fluid=2.0, elastic=0.7, step=0.6):
     """Displacement field (mm, world) on the grid of ``valid`` that carries fixed onto moving.
 
     Maximises the sum over channels of the squared local correlation [1]_ of ``fixed(x)`` and
@@ -44,7 +51,7 @@ def deform(channels, valid, progress, levels=LEVELS, radius=2, fluid=2.0, elasti
     valid : SimpleITK image, 0..1; where 0 nothing pulls
     progress : Progress
     levels : (voxel size mm, iterations) from coarse to fine
-    radius : half width of the window of the correlation, voxels
+    start : field to begin with, zero without it
     fluid, elastic : smoothing of each step and of the field, SD in voxels
     step : largest displacement of one step, voxels
 
@@ -57,7 +64,7 @@ def deform(channels, valid, progress, levels=LEVELS, radius=2, fluid=2.0, elasti
     .. [1] Avants et al., Med Image Anal 2008;12:26-41, doi:10.1016/j.media.2007.06.004
     .. [2] Vercauteren et al., NeuroImage 2009;45:S61-72, doi:10.1016/j.neuroimage.2008.10.040
     """
-    field, done, total = None, 0.0, sum(n / mm**3 for mm, n in levels)
+    field, done, total = start, 0.0, sum(n / mm**3 for mm, n in levels)
     for mm, iterations in levels:
         grid = _coarser(valid, mm)
         here = sitk.GetArrayFromImage(_on(valid, grid, mm))
@@ -67,33 +74,61 @@ def deform(channels, valid, progress, levels=LEVELS, radius=2, fluid=2.0, elasti
         for _ in range(iterations):
             progress(done / total)
             done += mm**-3
-            pull = _pull(channels, fixed, moving, field, radius) * here[..., None]
+            pull = _pull(channels, fixed, moving, field) * here[..., None]
             field = _composed(field, _smooth_step(pull, fluid, step, grid), elastic)
     progress(1.0)
     return sitk.Resample(field, valid)
 
 
-def _pull(channels, fixed, moving, field, radius):
+def similarity(channels, where, field, mm):
+    """Mean of what :func:`deform` maximises, at voxels of ``mm``; 0 where ``where`` is empty.
+
+    Correlation of the wrong sign counts as negative.
+
+    Parameters
+    ----------
+    channels : list of Channel
+    where : SimpleITK image, weight of each place
+    field : SimpleITK vector image (mm, world)
+    """
+    grid = _coarser(where, mm)
+    transform = sitk.DisplacementFieldTransform(sitk.Image(field))
+    total = 0.0
+    for channel in channels:
+        f = sitk.GetArrayFromImage(_on(channel.fixed, grid, mm))
+        warped = sitk.Resample(_on(channel.moving, None, mm), grid, transform, sitk.sitkLinear, 0.0)
+        _, _, fm, ff, mm_ = _local_moments(f, sitk.GetArrayFromImage(warped), channel.noise)
+        total = total + channel.weight * fm * np.abs(fm) / (ff * mm_)
+    weight = sitk.GetArrayFromImage(_on(where, grid, mm))
+    return float((total * weight).sum() / max(weight.sum(), 1e-9))
+
+
+def _pull(channels, fixed, moving, field):
     """Gradient of the summed correlation by the displacement, in voxel axes (i, j, k)."""
     transform = sitk.DisplacementFieldTransform(sitk.Image(field))
     out = 0
     for channel, f, m in zip(channels, fixed, moving, strict=True):
         warped = sitk.GetArrayFromImage(sitk.Resample(m, field, transform, sitk.sitkLinear, 0.0))
-        size = _correlation_gradient(f, warped, radius, channel.noise)
+        size = _correlation_gradient(f, warped, channel.noise)
         slopes = np.gradient(warped)[::-1]
         out = out + channel.weight * np.stack([size * s for s in slopes], axis=-1)
     return out
 
 
-def _correlation_gradient(f, m, radius, noise):
+def _correlation_gradient(f, m, noise):
     """Derivative of the squared local correlation of ``f`` and ``m`` with respect to ``m``."""
+    f, m, fm, ff, mm = _local_moments(f, m, noise)
+    return 2 * noise * fm / (ff * mm) * (f - fm / mm * m)
+
+
+def _local_moments(f, m, noise):
+    """``f`` and ``m`` without their local means, then their local covariance and variances."""
 
     def local(a):
-        return uniform_filter(a, 2 * radius + 1, mode="nearest")
+        return uniform_filter(a, 2 * RADIUS + 1, mode="nearest")
 
     f, m = f - local(f), m - local(m)
-    fm, ff, mm = local(f * m), local(f * f) + noise**2, local(m * m) + noise**2
-    return 2 * noise * fm / (ff * mm) * (f - fm / mm * m)
+    return f, m, local(f * m), local(f * f) + noise**2, local(m * m) + noise**2
 
 
 def _smooth_step(pull, fluid, step, grid):

@@ -1,4 +1,4 @@
-"""Registration of the template to a head: affine alignment, then deformation."""
+"""Registration of the template to a head: alignment, width of the ventricles, deformation."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from QSMReconLib.errors import InputError
 from .deformable import LEVELS, Channel, deform
 from .linear import align_brains, align_scan, outlined
 from .syn import deform_by_syn
+from .ventricles import fitting_width
 
 BOX_MARGIN_MM = 14
 
@@ -67,18 +68,21 @@ def register(chi_ppb, mask, atlas, t1, magnitude, progress, levels=LEVELS, metho
         contrasts["t1"] = aligned_t1(t1, contrasts, mask)
     progress(0.3, "deforming the template")
     channels, valid = _channels(contrasts, mask, atlas, affine.GetInverse(), atlas_box(atlas))
-    part = progress.part(0.3, 1.0, "deforming the template")
+    part = progress.part(0.3, 0.5, "deforming the template")
+    width, channels, field, rest = fitting_width(channels, valid, atlas, levels, part)
+    part = progress.part(0.5, 1.0, "deforming the template")
     if method == "ants":
         field = deform_by_syn(channels, valid, part)
     else:
-        field = deform(channels, valid, part, levels)
+        field = deform(channels, valid, part, rest, field)
     jacobian = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(field))
-    nuclei = sitk.Resample(atlas.labels, field, sitk.Transform(), sitk.sitkNearestNeighbor)
+    nuclei = sitk.Resample(atlas.labels, field, width, sitk.sitkNearestNeighbor)
     jacobian = jacobian[sitk.GetArrayFromImage(nuclei) > 0]
     whole = sitk.CompositeTransform(3)
+    whole.AddTransform(width)
     whole.AddTransform(sitk.DisplacementFieldTransform(sitk.Image(field)))
     whole.AddTransform(affine)
-    covered = covered_shares(valid, atlas)
+    covered = covered_shares(valid, atlas, width)
     return Registered(whole, affine, correlation, jacobian, covered, tuple(contrasts))
 
 
@@ -144,11 +148,14 @@ def atlas_box(atlas):
     return sitk.RegionOfInterest(atlas.t1, size, start) * 0
 
 
-def covered_shares(valid, atlas):
-    """``{value: share}`` of each label of the atlas that lies in the map; ``valid`` on its box."""
+def covered_shares(valid, atlas, width):
+    """``{value: share}`` of each label of the atlas that lies in the map; ``valid`` on its box.
+
+    ``width`` is that of the ventricles, see :func:`ventricles.fitting_width`.
+    """
     inside = sitk.GetArrayFromImage(valid)
     labels = sitk.GetArrayFromImage(
-        sitk.Resample(atlas.labels, valid, sitk.Transform(), sitk.sitkNearestNeighbor)
+        sitk.Resample(atlas.labels, valid, width, sitk.sitkNearestNeighbor)
     )
     values = [x.value for x in atlas.table]
     return dict(zip(values, ndimage.mean(inside, labels, values).tolist(), strict=True))

@@ -41,6 +41,7 @@ class Atlas:
     t1: sitk.Image
     labels: sitk.Image
     names: dict
+    fluid: sitk.Image
 
     @cached_property
     def table(self):
@@ -55,6 +56,11 @@ class Atlas:
     def label_array(self):
         """(K, J, I) uint8."""
         return sitk.GetArrayFromImage(self.labels)
+
+    @cached_property
+    def ventricles(self):
+        """(K, J, I) bool, lateral and third ventricles of the template."""
+        return sitk.GetArrayFromImage(self.fluid) > 0
 
     @cached_property
     def brain(self):
@@ -91,4 +97,5 @@ def load_atlas(folder=FOLDER):
     """Read the shipped atlas, or one of the same make in another folder."""
     t1 = sitk.ReadImage(str(folder / "template_t1.nii.gz"), sitk.sitkFloat32)
     labels = sitk.ReadImage(str(folder / "labels.nii.gz"), sitk.sitkUInt8)
-    return Atlas(t1, labels, read_names(folder / "labels.tsv"))
+    fluid = sitk.ReadImage(str(folder / "ventricles.nii.gz"), sitk.sitkUInt8)
+    return Atlas(t1, labels, read_names(folder / "labels.tsv"), fluid)

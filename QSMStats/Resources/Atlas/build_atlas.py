@@ -22,6 +22,7 @@ from QSMStatsLib.structures import BY_ABBREVIATION  # noqa: E402
 CIT168 = {"PU": 1, "CN": 2, "NAc": 3, "GPe": 5, "GPi": 6, "SNc": 7, "RN": 8, "SNr": 9, "STN": 16}
 HCP = ("Pul", "AN", "MD", "VLD", "CL", "VA", "VLV")
 NETWORK = {"TH": 7, "CN": 8, "HIP": 14, "AMY": 15}
+VENTRICLES = (3, 11)  # lateral and third
 T1_STEP = 4  # steps of the intensity, far below its noise; halves the size of the file
 ORDER = (
     "CN", "PU", "NAc", "GPe", "GPi", "Pul", "AN", "MD", "VA", "VLV", "VLD", "CL",
@@ -67,7 +68,7 @@ def dentate(x, y, z):
 
 
 def main(template, cit168, hcp, model):
-    """Write template_t1.nii.gz, labels.nii.gz and labels.tsv."""
+    """Write template_t1.nii.gz, labels.nii.gz, ventricles.nii.gz and labels.tsv."""
     image = nib.load(template)
     t1 = np.asarray(image.dataobj)
     cit = np.rint(np.asarray(nib.load(cit168).dataobj)).astype(int)
@@ -99,7 +100,8 @@ def main(template, cit168, hcp, model):
             title = BY_ABBREVIATION[name].name
             rows.append(f"{value}\t{'Right' if right else 'Left'} {title}\n")
     coarse = np.where(t1 > 0, np.clip(np.rint(t1 / T1_STEP), 1, 255 // T1_STEP) * T1_STEP, 0)
-    for name, array in (("template_t1", coarse), ("labels", labels)):
+    fluid = np.isin(network, VENTRICLES)
+    for name, array in (("template_t1", coarse), ("labels", labels), ("ventricles", fluid)):
         out = nib.Nifti1Image(array.astype(np.uint8), image.affine)
         out.header.set_xyzt_units("mm")
         nib.save(out, HERE / f"{name}.nii.gz")
