@@ -202,8 +202,10 @@ ATROPHY = {"ventricles_mm": 4.0, "iron": 1.15}
 
 
 def _conditions():
-    def made(change=lambda c: c, **options):
-        return lambda seed, voxel_mm, atlas: change(case(seed, voxel_mm, atlas, **options))
+    def made(change=lambda c: c, voxels=None, **options):
+        return lambda seed, voxel_mm, atlas: change(
+            case(seed, voxels or voxel_mm, atlas, **options)
+        )
 
     moved = {"offset_mm": (18, -12, 16), "degrees": 15.0}
     return {
@@ -211,6 +213,8 @@ def _conditions():
         "axes LPS": made(lambda c: stored(c, (0, 1, 2), (1, 2))),
         "sagittal": made(lambda c: stored(c, (2, 0, 1), (0, 2))),
         "coronal": made(lambda c: stored(c, (1, 0, 2), (0,))),
+        "voxels 0.5 x 0.5 x 2 mm": made(voxels=(2.0, 0.5, 0.5)),
+        "voxels 0.7 mm": made(voxels=(0.7, 0.7, 0.7)),
         "nodded 30 degrees": made(
             lambda c: replace(c, affine_ras=rotation_about_x(30) @ c.affine_ras), rotation_deg=5.0
         ),
