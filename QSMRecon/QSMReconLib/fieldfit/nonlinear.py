@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..numerics.echofit import Echoes, FitParams
+from ..numerics.echofit import Echoes, FitParams, note_offset, residual_of, straight_line
 from ..params import param
 from ..stage import Algorithm
 
@@ -59,26 +59,43 @@ def nonlinear(unwrapped, magnitude, quality, mask, acq, params, progress):
     ----------
     .. [1] Liu et al., Magn Reson Med 2013;69:467-476, doi:10.1002/mrm.24272
     """
+    iterations, lost = [0], [0]
+
+    def line(te_s, phase, weight):
+        slope, offset, information = straight_line(te_s, phase, weight)
+        if len(te_s) > 1:
+            refined = _refine(te_s, phase, weight, slope, offset, information, params)
+            iterations.append(refined[0])
+            lost.append(refined[1])
+        residual = residual_of(te_s, phase, slope, offset)
+        residual *= np.float32(0.5)
+        np.sin(residual, out=residual)
+        residual *= np.float32(2)
+        return slope, information, residual
+
+    note_offset(acq.te_s, progress)
     echoes = Echoes(unwrapped, magnitude, quality, mask, acq)
-    progress(0.1)
-    slope, offset, information = echoes.line(progress)
+    outputs = echoes.fit(line, 2, params, progress)
     if len(acq.te_s) > 1:
-        _refine(echoes, slope, offset, information, params, progress)
-    residual = echoes.residual(slope, offset)
-    residual *= np.float32(0.5)
-    np.sin(residual, out=residual)
-    residual *= np.float32(2)
-    return echoes.finish(slope, residual, information, 2, params, progress)
+        progress.note(iterations=max(iterations), voxels_not_converged=sum(lost))
+    return outputs
 
 
-def _refine(echoes, slope, offset, information, params, progress):
-    """Improve slope and offset in place; each iteration goes on with the voxels not yet done."""
-    te_s = echoes.te_s.astype(np.float32)
+def _refine(te_s, phase, weight, slope, offset, information, params):
+    """Improve slope and offset in place; each iteration goes on with the voxels not yet done.
+
+    Returns the number of iterations and of voxels that are not done at the end.
+    """
+    te_s = te_s.astype(np.float32)
     active = np.arange(slope.size)
-    phase, weight = echoes.phase, echoes.weight
     total = weight.sum(axis=0)
     mean_te = te_s @ weight / total
-    for iteration in range(params.max_iterations):
+    iterations, moving = 0, np.ones(slope.size, bool)
+    while iterations < params.max_iterations and moving.any():
+        iterations += 1
+        active = active[moving]
+        phase, weight = phase[:, moving], weight[:, moving]
+        total, mean_te = total[moving], mean_te[moving]
         rest = np.sin(phase - offset[active] - te_s[:, np.newaxis] * slope[active])
         rest *= weight
         pull = rest.sum(axis=0)
@@ -87,13 +104,7 @@ def _refine(echoes, slope, offset, information, params, progress):
         slope[active] += slope_step
         offset[active] += offset_step
         moving = np.abs(offset_step + te_s[-1] * slope_step) > params.tolerance_rad
-        if not moving.any():
-            break
-        active = active[moving]
-        phase, weight = phase[:, moving], weight[:, moving]
-        total, mean_te = total[moving], mean_te[moving]
-        progress(0.1 + 0.5 * (iteration + 1) / params.max_iterations)
-    progress.note(iterations=iteration + 1, voxels_not_converged=int(np.count_nonzero(moving)))
+    return iterations, int(np.count_nonzero(moving))
 
 
 ALGORITHM = Algorithm(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..numerics.echofit import Echoes, FitParams
+from ..numerics.echofit import Echoes, FitParams, note_offset, residual_of, straight_line
 from ..stage import Algorithm
 
 
@@ -38,11 +38,13 @@ def weightedlinear(unwrapped, magnitude, quality, mask, acq, params, progress):
     ----------
     .. [1] Robinson et al., NMR Biomed 2017;30:e3601, doi:10.1002/nbm.3601
     """
-    echoes = Echoes(unwrapped, magnitude, quality, mask, acq)
-    progress(0.2)
-    slope, offset, information = echoes.line(progress)
-    progress(0.5)
-    return echoes.finish(slope, echoes.residual(slope, offset), information, 2, params, progress)
+
+    def line(te_s, phase, weight):
+        slope, offset, information = straight_line(te_s, phase, weight)
+        return slope, information, residual_of(te_s, phase, slope, offset)
+
+    note_offset(acq.te_s, progress)
+    return Echoes(unwrapped, magnitude, quality, mask, acq).fit(line, 2, params, progress)
 
 
 ALGORITHM = Algorithm(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..numerics.echofit import Echoes, FitParams
+from ..numerics.echofit import Echoes, FitParams, proportional
 from ..stage import Algorithm
 
 
@@ -39,10 +39,7 @@ def weightedmean(unwrapped, magnitude, quality, mask, acq, params, progress):
     .. [1] Robinson et al., NMR Biomed 2017;30:e3601, doi:10.1002/nbm.3601
     """
     echoes = Echoes(unwrapped, magnitude, quality, mask, acq)
-    progress(0.2)
-    slope, information = echoes.proportional()
-    progress(0.5)
-    return echoes.finish(slope, echoes.residual(slope), information, 1, params, progress)
+    return echoes.fit(proportional, 1, params, progress)
 
 
 ALGORITHM = Algorithm(

@@ -1,4 +1,4 @@
-"""What all field fits share: the mask's voxels as columns, the image noise, the outputs."""
+"""What all field fits share: the mask's voxels as columns, lines, image noise, outputs."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from scipy.stats import chi2
 
 from ..params import Params, param
 from ..units import TURN_RAD
+from .gradient import in_planes
 from .phase import neighbours, voxel_quality
 from .reliability import trust_in_fit, trust_in_place, trust_in_signal, typical
 from .voxels import MaskVoxels
@@ -15,8 +16,6 @@ _FAINTEST = 1e-6
 _FAINTEST_ECHO = 1e-2
 """Magnitudes below this part of the largest in the scan, and of the largest echo of the voxel,
 count as this part: it changes no result, and sums in float32 stay exact."""
-
-_CHUNK = 2**14
 
 
 @dataclass(frozen=True)
@@ -37,106 +36,61 @@ class FitParams(Params):
 
 
 class Echoes:
-    """Unwrapped phase and its weights on the mask voxels.
+    """Unwrapped phase and its weights on the mask voxels, a few of them at a time.
+
+    What is known of each voxel of each echo would fill twice the memory of the input.
+
+    Parameters
+    ----------
+    unwrapped, magnitude, quality, mask, acq : as of the stage
 
     Attributes
     ----------
-    phase : (E, N) float32, rad; a copy, free to be overwritten
-    weight : (E, N) float32, the inverse variance of the phase for image noise 1: the square of
-        the magnitude in units of its largest value; ones without magnitude
-    magnitude_unit : that largest value
+    voxels : MaskVoxels
+    magnitude_unit : the largest magnitude in the mask; 1 without magnitude
     te_s : (E,) float64
     """
 
     def __init__(self, unwrapped, magnitude, quality, mask, acq):
         self.voxels = MaskVoxels(mask)
         self.te_s = np.asarray(acq.te_s)
-        self._boxes = self.voxels.crop(unwrapped), self.voxels.crop(magnitude)
+        self._phase, self._magnitude = self.voxels.crop(unwrapped), self.voxels.crop(magnitude)
         self._quality = self.voxels.crop(quality)
-        self.phase = self.voxels.take(unwrapped)
         self.magnitude_unit = 1.0
-        if magnitude is None:
-            self.weight = np.ones_like(self.phase)
-            return
-        self.weight = self.voxels.take(magnitude)
-        self.magnitude_unit = float(self.weight.max()) or 1.0
-        for part in self._parts():
-            weight = self.weight[:, part]
+        if magnitude is not None:
+            largest = max(self.voxels.take_from_box(echo).max() for echo in self._magnitude)
+            self.magnitude_unit = float(largest) or 1.0
+
+    def parts(self):
+        """Yield columns (a slice of the N mask voxels), their phase and its weight, (E, n).
+
+        The phase (rad) is a copy, free to be overwritten. The weight is its inverse variance for
+        image noise 1: the square of the magnitude in its unit; ones without magnitude.
+        """
+        stop = 0
+        for planes in in_planes(self.voxels.mask):
+            inside = self.voxels.mask[planes]
+            phase = np.stack([echo[planes][inside] for echo in self._phase])
+            columns = slice(stop, stop + phase.shape[1])
+            stop = columns.stop
+            if self._magnitude is None:
+                yield columns, phase, np.ones_like(phase)
+                continue
+            weight = np.stack([echo[planes][inside] for echo in self._magnitude])
             weight *= np.float32(1 / self.magnitude_unit)
             np.maximum(weight, np.float32(_FAINTEST), out=weight)
-            least = weight.max(axis=0)
-            least *= np.float32(_FAINTEST_ECHO)
-            np.maximum(weight, least, out=weight)
+            np.maximum(weight, np.float32(_FAINTEST_ECHO) * weight.max(axis=0), out=weight)
             weight *= weight
+            yield columns, phase, weight
 
-    def _parts(self):
-        """Slices of a few voxels, of which all echoes stay in the cache."""
-        return [slice(start, start + _CHUNK) for start in range(0, self.voxels.count, _CHUNK)]
-
-    def sums(self, origin_s):
-        """Weighted sums over the echoes of 1, t, t^2, phase, t phase; t from ``origin_s``."""
-        total = np.zeros((5, self.voxels.count), np.float32)
-        for part in self._parts():
-            sums = total[:, part]
-            echoes = self.te_s - origin_s, self.weight[:, part], self.phase[:, part]
-            for te, weight, phase in zip(*echoes, strict=True):
-                term = weight.copy()
-                for power in range(3):
-                    sums[power] += term
-                    if power < 2:
-                        sums[3 + power] += term * phase
-                        term *= np.float32(te)
-        return total
-
-    def proportional(self):
-        """Line through the origin of TE and phase: slope (rad/s) and its information, (N,)."""
-        slope, information = np.zeros((2, self.voxels.count), np.float32)
-        for part in self._parts():
-            echoes = self.te_s, self.weight[:, part], self.phase[:, part]
-            for te, weight, phase in zip(*echoes, strict=True):
-                term = np.float32(te) * weight
-                slope[part] += term * phase
-                term *= np.float32(te)
-                information[part] += term
-        slope /= information
-        return slope, information
-
-    def line(self, progress):
-        """Line through the echoes: slope (rad/s), offset (rad), information of the slope, (N,).
-
-        One echo leaves no choice but offset 0.
-        """
-        if len(self.te_s) == 1:
-            progress.note(phase_offset="taken as zero: one echo does not determine it")
-            slope, information = self.proportional()
-            return slope, np.zeros_like(slope), information
-        origin = self.te_s.mean()
-        total, first, second, phase, moment = self.sums(origin)
-        mean_te = first / total
-        information = second - mean_te * first
-        slope = moment - mean_te * phase
-        slope /= information
-        mean_te += np.float32(origin)
-        return slope, phase / total - mean_te * slope, information
-
-    def residual(self, slope, offset=0):
-        """Phase less the line, (E, N); overwrites the phase."""
-        offset = np.broadcast_to(np.float32(offset), slope.shape)
-        for part in self._parts():
-            for te, phase in zip(self.te_s, self.phase[:, part], strict=True):
-                phase -= offset[part]
-                phase -= np.float32(te) * slope[part]
-        return self.phase
-
-    def finish(self, slope, residual, information, fitted, params, progress):
-        """The outputs of the stage from a fit.
+    def fit(self, line, fitted, params, progress):
+        """The outputs of the stage from a line through the echoes of each voxel.
 
         Parameters
         ----------
-        slope : (N,) float32, rad/s
-        residual : (E, N) float32, rad
-        information : (N,) float32
-            Inverse variance of ``slope`` for image noise 1 (in units of the magnitude unit).
+        line : callable(te_s, phase, weight) -> slope, information, residual
+            Slope in rad/s, its inverse variance for image noise 1 (in units of the magnitude unit),
+            both (n,), and the residual phase, (E, n) rad.
         fitted : number of parameters fitted to each voxel
         params : FitParams
         progress : Progress
@@ -146,51 +100,39 @@ class Echoes:
         total_field, field_noise : (K, J, I) float32, Hz
         reliability : (K, J, I) float32, 0 to 1
         """
+        slope, information, misfit, share = (
+            np.empty(self.voxels.count, np.float32) for _ in range(4)
+        )
+        signal, offsets = np.ones_like(slope) if params.max_residual else np.float32(1), []
+        step = max(1, self.voxels.count >> 18)
+        for c, phase, weight in self.parts():
+            slope[c], information[c], residual = line(self.te_s, phase, weight)
+            misfit[c] = np.einsum("en,en,en->n", weight, residual, residual)
+            if params.max_residual:
+                signal[c] = trust_in_signal(residual, weight, params.max_residual)
+            if fitted == 1 and len(self.te_s) > 2:
+                share[c] = self.te_s.astype(np.float32) @ weight / information[c]
+                sample = slice(-c.start % step, None, step)
+                offsets.append(_intercepts(self.te_s, weight[:, sample], residual[:, sample]))
+            progress(0.6 * c.stop / self.voxels.count)
         dof = max(len(self.te_s) - fitted, 0)
-        misfit = np.einsum("en,en,en->n", self.weight, residual, residual)
         noise = self._noise_over_echoes(misfit, dof) if dof else self._noise_in_space()
         progress.note(image_noise=noise * self.magnitude_unit)
-        progress(0.6)
         trust = trust_in_fit(misfit, information, noise, dof)
-        if params.max_residual:
-            trust *= trust_in_signal(residual, self.weight, params.max_residual)
+        trust *= signal
         quality = self._quality
         if quality is None:
-            part = progress.part(0.6, 0.9)
-            quality = voxel_quality(*self._boxes, self.te_s, mask=self.voxels.mask, progress=part)
+            boxes, part = (self._phase, self._magnitude), progress.part(0.6, 0.9)
+            quality = voxel_quality(*boxes, self.te_s, mask=self.voxels.mask, progress=part)
         trust *= trust_in_place(quality, self.voxels)
         progress(0.9)
-        field = slope * np.float32(1 / TURN_RAD)
-        variance = np.float32(noise**2) / information
-        if fitted == 1:
-            variance += self._variance_from_offset(residual, information, noise)
+        variance = np.divide(np.float32(noise**2), information, out=information)
+        if offsets:
+            variance += _variance_from_offset(*np.concatenate(offsets, axis=1), share, noise)
+        slope *= np.float32(1 / TURN_RAD)
         deviation = np.sqrt(variance, out=variance)
         deviation *= np.float32(1 / TURN_RAD)
-        return tuple(self.voxels.put(values) for values in (field, deviation, trust))
-
-    def _variance_from_offset(self, residual, information, noise):
-        """What is left of the phase offset adds to the variance of a line through the origin.
-
-        With S_n = sum_e w t^n and r the residual, a line with intercept p would have found
-        ``p = S_2 sum_e w r / D``, of variance ``noise^2 S_2 / D`` where ``D = S_0 S_2 - S_1^2``.
-        Intercepts that scatter more than that (their median square, as in :meth:`finish`) are
-        offsets that the slope has taken up, ``S_1 / S_2`` times each. Two echoes tell no such
-        excess from noise.
-        """
-        if len(self.te_s) < 3:
-            return np.float32(0)
-        step = max(1, information.size >> 18)
-        weight, rest = (x[:, ::step].astype(float) for x in (self.weight, residual))
-        s0, s1, s2 = np.vander(self.te_s, 3, increasing=True).T @ weight
-        determinant = s0 * s2 - s1**2
-        intercept = s2 * np.einsum("en,en->n", weight, rest) / determinant
-        squares, expected = (x.astype(np.float32) for x in (intercept**2, s2 / determinant))
-        left = np.median(squares) / chi2.ppf(0.5, 1) - noise**2 * np.median(expected)
-        share = self.te_s.astype(np.float32) @ self.weight
-        share /= information
-        share *= share
-        share *= np.float32(max(left, 0.0))
-        return share
+        return tuple(self.voxels.put(values) for values in (slope, deviation, trust))
 
     def _noise_over_echoes(self, misfit, dof):
         """Standard deviation of the image noise from how the echoes scatter about the fit.
@@ -205,8 +147,9 @@ class Echoes:
 
         The mixed difference along all axes keeps the noise; smooth fields do not contribute.
         """
-        phase, inside = self._boxes[0][0], self.voxels.mask
-        variance = self.voxels.put_in_box(1 / self.weight[0])
+        phase, inside = self._phase[0], self.voxels.mask
+        variance = np.concatenate([1 / weight[0] for _, _, weight in self.parts()])
+        variance = self.voxels.put_in_box(variance)
         for axis in [axis for axis, n in enumerate(inside.shape) if n > 1]:
             low, high = neighbours(axis)
             phase = phase[high] - phase[low]
@@ -215,3 +158,82 @@ class Echoes:
         if not inside.any():
             return 0.0
         return float(np.sqrt(typical(phase[inside] ** 2 / variance[inside]) / chi2.ppf(0.5, 1)))
+
+
+def proportional(te_s, phase, weight):
+    """Line through the origin of TE and phase: what :meth:`Echoes.fit` wants of a line."""
+    moment, information = np.zeros((2, phase.shape[1]), np.float32)
+    for te, w, p in zip(te_s, weight, phase, strict=True):
+        term = np.float32(te) * w
+        moment += term * p
+        term *= np.float32(te)
+        information += term
+    slope = moment / information
+    return slope, information, residual_of(te_s, phase, slope)
+
+
+def straight_line(te_s, phase, weight):
+    """Line through the echoes: slope (rad/s), offset (rad), information of the slope, (n,).
+
+    One echo leaves no choice but offset 0.
+    """
+    if len(te_s) == 1:
+        slope, information, _ = proportional(te_s, phase.copy(), weight)
+        return slope, np.zeros_like(slope), information
+    origin = te_s.mean()
+    total, first, second, mean, moment = np.zeros((5, phase.shape[1]), np.float32)
+    for te, w, p in zip(te_s - origin, weight, phase, strict=True):
+        term = w.copy()
+        total += term
+        mean += term * p
+        term *= np.float32(te)
+        first += term
+        moment += term * p
+        term *= np.float32(te)
+        second += term
+    mean_te = first / total
+    information = second - mean_te * first
+    slope = moment - mean_te * mean
+    slope /= information
+    mean_te += np.float32(origin)
+    return slope, mean / total - mean_te * slope, information
+
+
+def note_offset(te_s, progress):
+    """Say that one echo leaves the phase offset open."""
+    if len(te_s) == 1:
+        progress.note(phase_offset="taken as zero: one echo does not determine it")
+
+
+def residual_of(te_s, phase, slope, offset=0):
+    """Phase less the line, (E, n); overwrites the phase."""
+    for te, p in zip(te_s, phase, strict=True):
+        p -= offset
+        p -= np.float32(te) * slope
+    return phase
+
+
+def _intercepts(te_s, weight, residual):
+    """Squared intercept that a line with one would have found, and its variance for noise 1.
+
+    With S_n = sum_e w t^n and r the residual of a line through the origin it is
+    ``p = S_2 sum_e w r / D``, of variance ``S_2 / D``, where ``D = S_0 S_2 - S_1^2``.
+    """
+    weight, residual = weight.astype(float), residual.astype(float)
+    s0, s1, s2 = np.vander(te_s, 3, increasing=True).T @ weight
+    determinant = s0 * s2 - s1**2
+    intercept = s2 * np.einsum("en,en->n", weight, residual) / determinant
+    return np.stack([intercept**2, s2 / determinant]).astype(np.float32)
+
+
+def _variance_from_offset(squares, variances, share, noise):
+    """What is left of the phase offset adds to the variance of a line through the origin.
+
+    Intercepts that scatter more than noise (their median square, as in
+    :meth:`Echoes._noise_over_echoes`) are offsets that the slope has taken up,
+    ``share = S_1 / S_2`` times each. Two echoes tell no such excess from noise.
+    """
+    left = np.median(squares) / chi2.ppf(0.5, 1) - noise**2 * np.median(variances)
+    share *= share
+    share *= np.float32(max(left, 0.0))
+    return share
