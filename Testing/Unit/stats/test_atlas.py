@@ -184,6 +184,20 @@ def test_a_thin_nucleus_is_measured_in_its_core_not_at_its_surface():
     assert means == pytest.approx([100, -25], abs=4)
 
 
+def test_a_bleed_in_a_nucleus_changes_neither_its_mean_nor_what_belongs_to_it():
+    rng = np.random.default_rng(3)
+    truth = np.repeat([0, 1], 500)
+    chi = np.where(truth == 0, 40, -25) + rng.normal(0, 8, 1000)
+    bleed = np.r_[20:140, 820:860]
+    chi[bleed] = 500
+    prior = np.full((2, 1000), 0.5)
+    prior[0, :300], prior[0, 700:] = 0.95, 0.05
+    prior[1] = 1 - prior[0]
+    posterior, means = refine(chi, prior, [0, 1])
+    assert (posterior.argmax(0) == truth).mean() > 0.99
+    assert means == pytest.approx([40, -25], abs=3)
+
+
 def test_islands_go_and_main_pieces_stay():
     labels = np.zeros((12, 12, 12), np.uint8)
     labels[1:6, 1:6, 1:6], labels[9, 9, 9], labels[8:11, 1:4, 8:11] = 1, 1, 2
