@@ -23,6 +23,7 @@ sys.path[:0] = [str(ROOT / "QSMRecon"), str(ROOT.parent / "shared" / "metrics")]
 from qsm_metrics import score_chi, score_field  # noqa: E402
 
 from QSMReconLib.files.bids import find_scans  # noqa: E402
+from QSMReconLib.files.derivatives import KEPT  # noqa: E402
 from QSMReconLib.files.nifti import read  # noqa: E402
 from QSMReconLib.files.scan import read_scan  # noqa: E402
 from QSMReconLib.pipeline import run  # noqa: E402
@@ -231,7 +232,7 @@ def measure(head, what, name, params):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, wall = time.process_time(), time.perf_counter()
     pauses = Pauses()
-    outcome = run(recipe, images, head.acq, Progress(pauses))
+    outcome = run(recipe, images, head.acq, Progress(pauses), keep=KEPT | {"magnitude"})
     cpu, wall = time.process_time() - start, time.perf_counter() - wall
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
