@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass, field
 
 from .errors import InputError
-from .numerics.memory import freed_memory_kept
 from .progress import Progress
 from .stages import stage
 
@@ -44,7 +43,6 @@ class Outcome:
         return self.images.get("chi_referenced", self.images.get("chi"))
 
 
-@freed_memory_kept()
 def run(recipe, images, acq, progress=None, *, start_from=None, stop_after=None, keep=None):
     """Run the steps of ``recipe``, each on the images given and made so far.
 

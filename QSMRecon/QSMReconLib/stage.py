@@ -7,7 +7,6 @@ import numpy as np
 
 from .acquisition import Acquisition
 from .errors import InputError, ParameterError
-from .numerics.memory import freed_memory_kept
 from .params import Params
 from .progress import Progress
 
@@ -83,7 +82,6 @@ class Stage:
         """Whether all that the stage makes, but for what is optional, is among these names."""
         return all(image.name in names for image in self.outputs if not image.optional)
 
-    @freed_memory_kept()
     def run(
         self, algorithm_id, images, acq: Acquisition, params=None, progress=None, extremes=None
     ):
