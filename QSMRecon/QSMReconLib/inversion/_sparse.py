@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InputError
 from ..numerics.admm import invert
 from ..numerics.dataterm import data_weights, noise_level
 from ..numerics.dipole import dipole_kernel
@@ -111,6 +112,11 @@ class Problem:
         self.precision = self.box.put(weights * weights)
         self.believed = self.box.put(mask if reliability is None else reliability >= BELIEVED)
         self.noise = noise_level(field_ppm, weights > 0, acq, field_noise)
+        if not self.noise > 0:
+            raise InputError(
+                "Dipole inversion: Local field is zero in the whole mask; give the field that "
+                "background field removal has made"
+            )
         self.weight = params.weight * self.noise**2 / TYPICAL_GRADIENT
         given = params.magnitude_edges and magnitude is not None
         self.anatomy = combined_magnitude(magnitude, mask) if given else None

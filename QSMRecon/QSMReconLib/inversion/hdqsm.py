@@ -18,7 +18,8 @@ class HDQSMParams(OpenParams):
     absolute_iterations: int = param(
         14,
         "Absolute iterations",
-        "Iterations with the absolute data term before the squared one",
+        "Iterations with the absolute data term before the squared one, which is not reached if "
+        "the iterations or a high tolerance end among them",
         range=(0, 1000),
         advanced=True,
     )

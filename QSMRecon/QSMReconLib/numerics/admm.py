@@ -24,7 +24,7 @@ SUPPORT_COUPLING = 1e-2
 RELAXATION = 1.8
 
 SAMPLE = 4
-"""Every so many groups of planes are enough for the change of an iteration."""
+"""Every so many groups of planes of the mask are enough for the change of an iteration."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ class _Splitting:
         self.pull = zeros() if confined else None
         self.x, self.right_side, self.target = zeros(), zeros(), field.copy()
         self.planes = in_planes(self.x)
-        self.some_planes = self.planes[len(self.planes) // 2 % SAMPLE :: SAMPLE]
+        inside = [here for here in self.planes if box.mask[here].any()]
+        self.some_planes = inside[len(inside) // 2 % SAMPLE :: SAMPLE]
         self.iterations, self.change = 0, np.inf
 
     def iterate(self, *, last=False):

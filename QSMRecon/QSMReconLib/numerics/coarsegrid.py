@@ -22,7 +22,7 @@ class BlockGrid:
     """
 
     def __init__(self, shape, block):
-        self.fine_shape, self.block = shape, block
+        self.block = block
         self.shape = tuple(-(-n // b) for n, b in zip(shape, block, strict=True))
         self.centres = [
             b * np.arange(n) + (b - 1) / 2 for n, b in zip(self.shape, block, strict=True)

@@ -61,7 +61,6 @@ class Box:
     core : where the cropped array lies in the padded one
     shape : padded size
     mask : padded mask
-    ffts : number of transforms done so far
     """
 
     def __init__(self, mask, voxel_size_mm, pad_mm=0.0):
@@ -73,7 +72,6 @@ class Box:
         self.core = tuple(slice(0, n) for n in size)
         self.shape = tuple(fast_length(n + p) for n, p in zip(size, pad, strict=True))
         self.mask = self.put(mask)
-        self.ffts = 0
 
     def put(self, volume):
         """Crop ``volume`` (K, J, I) and pad it with zeros: a new array of ``shape``."""
@@ -90,7 +88,6 @@ class Box:
 
     def fft(self, x):
         """Half spectrum of a padded real array."""
-        self.ffts += 1
         return fft.rfftn(x, workers=WORKERS)
 
     def ifft(self, spectrum):
@@ -98,7 +95,6 @@ class Box:
 
         Axis by axis: ``irfftn`` works on a copy of the spectrum, which takes half as long again.
         """
-        self.ffts += 1
         lines = fft.ifftn(spectrum, axes=(0, 1), workers=WORKERS, overwrite_x=True)
         return fft.irfft(lines, self.shape[2], axis=2, workers=WORKERS)
 

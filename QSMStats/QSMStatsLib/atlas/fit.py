@@ -21,7 +21,24 @@ SAME_CHI = {"SNc": "SN", "SNr": "SN"}
 
 
 def fit_labels(chi_ppb, mask, whole, atlas):
-    """Labels on the grid of the map from the warped atlas and the map."""
+    """Labels on the grid of the map from the warped atlas and the map.
+
+    Parameters
+    ----------
+    chi_ppb : (K, J, I) float32
+    mask : SimpleITK image of the brain on the grid of the map
+    whole : SimpleITK transform from points of the head to points of the template
+    atlas : Atlas
+
+    Returns
+    -------
+    labels : (K, J, I) uint8, values of the atlas, 0 elsewhere
+
+    Raises
+    ------
+    InputError
+        No structure of the atlas lies in the map.
+    """
     brain = sitk.GetArrayFromImage(mask) > 0
     first = sitk.Resample(atlas.labels, mask, whole, sitk.sitkNearestNeighbor, 0)
     found = np.argwhere((sitk.GetArrayFromImage(first) > 0) & brain)

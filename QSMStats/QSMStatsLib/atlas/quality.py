@@ -48,8 +48,20 @@ class Quality:
 def judge(chi_ppb, brain, labels, atlas, found, mask):
     """Compare volumes with the aligned atlas and contrasts with what iron makes of these nuclei.
 
-    ``found`` is the registration (``register.Registered``). What is left out because it does not
-    lie in the map is not missed a second time.
+    What is left out because it does not lie in the map is not missed a second time.
+
+    Parameters
+    ----------
+    chi_ppb : (K, J, I) float32
+    brain : (K, J, I) bool
+    labels : (K, J, I) whole numbers, values of the atlas
+    atlas : Atlas
+    found : register.Registered
+    mask : SimpleITK image of the brain, for its geometry
+
+    Returns
+    -------
+    quality : Quality
     """
     covered, affine = found.covered, found.affine
     voxel_ml = float(np.prod(mask.GetSpacing())) / 1000
@@ -138,7 +150,8 @@ def noise_level(chi_ppb, brain, labelled):
 
 
 def _image_quality(figures):
-    contrast = np.median([*figures["ContrastPpb"].values()] or [np.nan])
+    contrasts = [c for c in figures["ContrastPpb"].values() if np.isfinite(c)]
+    contrast = np.median(contrasts) if contrasts else np.nan
     noise = figures["NoisePpb"]
     if contrast > 0 and noise > NOISIEST * contrast:
         yield (

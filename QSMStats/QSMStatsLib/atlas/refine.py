@@ -13,6 +13,9 @@ IMPLAUSIBLE = 10.0
 """Deviation, in SD, of a voxel that belongs to no structure: a bleed, a calcification, a vein. Its
 chi then says nothing for or against a label and is left out of the means."""
 
+LEAST_CORE = 1.0
+"""Voxels in the core of a structure from which its mean and spread are fitted: slabs lack some."""
+
 CORE = 8
 """Exponent of the prior in the means: a thin nucleus is measured in its core, since the voxels of
 its surface, half surroundings, would lower its mean and let the surface wander outwards."""
@@ -42,9 +45,12 @@ def refine(chi_ppb, prior, structure, iterations=8):
     core = [prior[structure == s].sum(0) ** CORE for s in range(structure.max() + 1)]
     mean = np.array([_median(chi_ppb, c) for c in core])
     away = [_median(np.abs(chi_ppb - m), c) for m, c in zip(mean, core, strict=True)]
-    spread = np.full(len(mean), max(NORMAL * np.median(away), SMALLEST_SD_PPB))
+    size = np.array([c.sum() for c in core])
+    seen = np.flatnonzero(size >= min(LEAST_CORE, size.max()))
+    typical = NORMAL * np.median(np.take(away, seen))
+    spread = np.full(len(mean), max(typical, SMALLEST_SD_PPB))
     for _ in range(iterations):
-        mean, spread = _moments(chi_ppb, posterior, structure, core, mean, spread)
+        mean, spread = _moments(chi_ppb, posterior, structure, core, seen, mean, spread)
         deviation = (chi_ppb - mean[:, None]) / spread[:, None]
         np.clip(deviation, -IMPLAUSIBLE, IMPLAUSIBLE, out=deviation)
         likelihood = -0.5 * deviation**2 - np.log(spread)[:, None]
@@ -61,22 +67,21 @@ def _median(x, weight):
     return x[order[np.searchsorted(total, total[-1] / 2)]]
 
 
-def _moments(x, posterior, structure, core, before, within):
-    """Mean and SD of each structure; the SDs are held near their common value.
+def _moments(x, posterior, structure, core, seen, mean, spread):
+    """Next mean and SD of the structures ``seen``; the SDs are held near their common value.
 
     A structure of its own, larger spread would take in its dark surroundings. Voxels further than
-    ``IMPLAUSIBLE`` SD (``within``) from the mean ``before`` do not count.
+    ``IMPLAUSIBLE`` SD from the mean so far do not count; without any other it stays.
     """
-    count = structure.max() + 1
-    mean, variance, size = np.zeros(count), np.zeros(count), np.zeros(count)
-    for s in range(count):
+    before, mean, variance = mean, mean.copy(), spread**2
+    for s in seen:
         weight = posterior[structure == s].sum(0)
-        weight *= np.abs(x - before[s]) < IMPLAUSIBLE * within[s]
+        weight *= np.abs(x - before[s]) < IMPLAUSIBLE * spread[s]
         sure = weight > 0.5
         weight = weight * sure if np.count_nonzero(sure) > 20 else weight
-        size[s] = max(weight.sum(), 1e-6)
         deep = weight * core[s]
-        mean[s] = deep @ x / max(deep.sum(), 1e-12)
-        variance[s] = weight @ (x - mean[s]) ** 2 / size[s]
-    common = max(np.sqrt(np.median(variance)), SMALLEST_SD_PPB)
+        if deep.sum() > 0:
+            mean[s] = deep @ x / deep.sum()
+            variance[s] = weight @ (x - mean[s]) ** 2 / weight.sum()
+    common = max(np.sqrt(np.median(variance[seen])), SMALLEST_SD_PPB)
     return mean, np.clip(np.sqrt(variance), 0.8 * common, 1.25 * common)

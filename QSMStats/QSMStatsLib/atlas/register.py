@@ -62,7 +62,7 @@ def register(chi_ppb, mask, atlas, t1, magnitude, progress, levels=LEVELS, metho
     affine, correlation = align(chi_ppb, mask, atlas, progress.part(0.0, 0.25))
     contrasts = {"map": _like(np.clip(chi_ppb, -100, 200), mask)}
     if magnitude is not None:
-        contrasts["magnitude"] = _leveled(_like(magnitude, mask), mask)
+        contrasts["magnitude"] = _leveled(_like(magnitude, mask), mask, "Magnitude")
     if t1 is not None:
         progress(0.25, "aligning the T1-weighted scan with the map")
         contrasts["t1"] = aligned_t1(t1, contrasts, mask)
@@ -103,7 +103,13 @@ def _like(array, mask):
 
 
 def to_image(array, affine_ras):
-    """SimpleITK image of an array (K, J, I)."""
+    """SimpleITK image of an array.
+
+    Parameters
+    ----------
+    array : (K, J, I); bool becomes uint8, all else float32
+    affine_ras : (4, 4) voxel (i, j, k) to world RAS in mm
+    """
     array = np.asarray(array)
     kind = np.uint8 if array.dtype == bool else np.float32
     image = sitk.GetImageFromArray(np.ascontiguousarray(array, kind))
@@ -115,12 +121,23 @@ def to_image(array, affine_ras):
     return image
 
 
-def _leveled(image, brain):
-    """Intensities with the median of the brain at 75, as the T1 template; nothing outside."""
+def _leveled(image, brain, label):
+    """Intensities with the median of the brain at 75, as the T1 template; nothing outside.
+
+    Raises
+    ------
+    InputError
+        NaN inside the brain, or less than half of the brain in the image, which has this label.
+    """
     array, inside = sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(brain) > 0
+    if count := np.count_nonzero(~np.isfinite(array[inside])):
+        raise InputError(f"{label}: {count} NaN or infinite voxels inside the brain")
     middle = np.median(array[inside])
     if not middle > 0:
-        raise InputError("Magnitude or T1-weighted scan: it is zero or negative inside the brain")
+        raise InputError(
+            f"{label}: only {np.mean(array[inside] > 0):.0%} of the brain of the map is brighter "
+            "than zero in it; give a scan of the whole brain, or leave it out"
+        )
     out = sitk.GetImageFromArray(
         (np.clip(array * (75 / middle), 0, 300) * inside).astype(np.float32)
     )
@@ -129,12 +146,31 @@ def _leveled(image, brain):
 
 
 def aligned_t1(t1, contrasts, brain):
-    """The T1-weighted scan on the grid of the map, leveled."""
+    """The T1-weighted scan on the grid of the map, its brain at the level of the template.
+
+    Parameters
+    ----------
+    t1 : (array, affine_ras)
+    contrasts : dict of SimpleITK images on the grid of the map: the scan is aligned with
+        "magnitude" if there is one, else with "map"
+    brain : SimpleITK image of the brain mask
+
+    Returns
+    -------
+    SimpleITK image, float32, zero outside the brain
+
+    Raises
+    ------
+    InputError
+        The scan covers less than half of the brain.
+    """
     scan = to_image(*t1)
     reference = contrasts.get("magnitude", contrasts["map"])
     rigid = align_scan(scan, reference, brain)
     return _leveled(
-        sitk.Resample(scan, brain, rigid, sitk.sitkLinear, 0.0, sitk.sitkFloat32), brain
+        sitk.Resample(scan, brain, rigid, sitk.sitkLinear, 0.0, sitk.sitkFloat32),
+        brain,
+        "T1-weighted scan",
     )
 
 

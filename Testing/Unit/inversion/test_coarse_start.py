@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from inversions import error, invert, noise_ppm, scene
 
+from QSMReconLib.errors import InputError
 from QSMReconLib.inversion._coarse import STRONG_PPM, coarse_start
 from QSMReconLib.inversion._sparse import Problem
 from QSMReconLib.inversion.tv import TVParams
@@ -82,6 +83,35 @@ def test_thin_masks_have_blocks_too(part):
     assert np.isfinite(chi).all()
     assert chi[thin].std() > 0
     assert not chi[~thin].any()
+
+
+def slab_of(slices):
+    """A head of so many slices of 1.5 mm, and a field of balls in it."""
+    s = scene(shape=(40, 130, 104), voxel_size_mm=(1.5, 1.5, 1.5))
+    slab = np.zeros_like(s.mask)
+    first = 20 - slices // 2
+    slab[first : first + slices, 2:128, 2:102] = True
+    return replace(s, mask=slab)
+
+
+@pytest.mark.parametrize("algorithm", ["tv", "weakharmonic"])
+@pytest.mark.parametrize("slices", [1, 2, 3, 4, 6, 8])
+def test_thin_slabs_do_not_stop_before_they_are_done(algorithm, slices):
+    s = slab_of(slices)
+    _, notes = invert(algorithm, s, {"iterations": 3}, **known(s))
+    assert notes["change"] > 0
+    assert notes["iterations"] == 3
+
+
+def test_the_start_of_a_thin_slab_is_not_its_first_iteration():
+    few, many = (start(slab_of(15), coarse_iterations=n, outside="fitted") for n in (1, 20))
+    assert np.abs(many - few).max() > 0.1 * np.abs(few).max()
+
+
+def test_a_field_of_zeros_is_refused():
+    s = scene()
+    with pytest.raises(InputError, match="Local field is zero in the whole mask"):
+        invert("tv", replace(s, local_field=np.zeros_like(s.local_field)))
 
 
 def test_its_iterations_count():

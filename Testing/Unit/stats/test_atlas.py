@@ -12,7 +12,7 @@ from QSMStatsLib.atlas.fit import without_islands
 from QSMStatsLib.atlas.linear import align_brains, align_scan, outlined
 from QSMStatsLib.atlas.quality import judge, judge_alignment
 from QSMStatsLib.atlas.refine import refine
-from QSMStatsLib.atlas.register import Registered, to_image
+from QSMStatsLib.atlas.register import Registered, _leveled, to_image
 from QSMStatsLib.atlas.segment import segment_by_template_labels, segment_deep_gray_matter
 from QSMStatsLib.atlas.template import EXPECTED_PPB, FOLDER, load_atlas
 from QSMStatsLib.voxelwise.normalise import affine_of
@@ -196,6 +196,32 @@ def test_a_bleed_in_a_nucleus_changes_neither_its_mean_nor_what_belongs_to_it():
     posterior, means = refine(chi, prior, [0, 1])
     assert (posterior.argmax(0) == truth).mean() > 0.99
     assert means == pytest.approx([40, -25], abs=3)
+
+
+def test_structures_that_a_slab_lacks_do_not_change_the_others():
+    rng = np.random.default_rng(4)
+    level = np.repeat([40, -25, 90], 400)
+    chi = level + rng.normal(0, 15, level.size)
+    prior = np.array([np.where(level == v, 0.8, 0.1) for v in (40, -25, 90)])
+    alone, means = refine(chi, prior, [0, 1, 2])
+    absent = np.zeros((5, level.size))
+    absent[0, :3] = 1e-3
+    among, more = refine(chi, np.vstack([prior, absent]), range(8))
+    assert np.isfinite(among).all()
+    assert more[:3] == pytest.approx(means, abs=0.5)
+    np.testing.assert_allclose(among[:3], alone, atol=0.02)
+
+
+def test_a_scan_that_cannot_be_leveled_is_named_with_the_reason():
+    brain = np.zeros((8, 8, 8), bool)
+    brain[1:7, 1:7, 1:7] = True
+    mask = to_image(brain, np.eye(4))
+    scan = np.where(np.arange(8)[:, None, None] < 3, 100.0, 0.0) * np.ones(brain.shape)
+    with pytest.raises(InputError, match="Magnitude: only 33% of the brain of the map"):
+        _leveled(to_image(scan, np.eye(4)), mask, "Magnitude")
+    scan[2, 2, 2] = np.nan
+    with pytest.raises(InputError, match="T1-weighted scan: 1 NaN or infinite voxels"):
+        _leveled(to_image(scan, np.eye(4)), mask, "T1-weighted scan")
 
 
 def test_islands_go_and_main_pieces_stay():

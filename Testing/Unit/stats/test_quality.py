@@ -9,7 +9,7 @@ from Unit.stats.heads import SHARED
 
 from QSMReconLib.numerics.dipole import dipole_kernel
 from QSMReconLib.numerics.streaks import streak_index_of
-from QSMStatsLib.atlas.quality import judge, noise_level
+from QSMStatsLib.atlas.quality import _image_quality, judge, noise_level
 from QSMStatsLib.atlas.register import Registered, to_image
 from QSMStatsLib.atlas.template import load_atlas
 
@@ -70,6 +70,13 @@ def judged(case):
 
 def said(quality):
     return {w for w in ("noise is high", "has streaks") if w in " ".join(quality.warnings)}
+
+
+def test_a_nucleus_that_was_not_found_does_not_silence_the_noise():
+    figures = {"ContrastPpb": {"GP": 100.0, "RN": float("nan"), "SN": 90.0}, "StreakIndex": 1.0}
+    assert "noise is high" in " ".join(_image_quality(figures | {"NoisePpb": 60.0}))
+    assert not list(_image_quality(figures | {"NoisePpb": 10.0}))
+    assert not list(_image_quality({"ContrastPpb": {}, "StreakIndex": 1.0, "NoisePpb": 60.0}))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared folder with the atlases is missing")
