@@ -8,9 +8,10 @@ from ..numerics.dataterm import data_weights
 from ..numerics.dipole import dipole_kernel
 from ..numerics.distance import distance_inside
 from ..numerics.fourier import Box, bounding_box
-from ..numerics.laplace import without_boundary_values
+from ..numerics.laplace import without_boundary_values, without_wrong_rim
 from ..numerics.solvers import conjugate_gradients
 from ..numerics.voxels import MaskVoxels
+from ..params import param
 from ._support import kept_fraction, usable_field
 
 PAD_MM = 4.0
@@ -18,6 +19,16 @@ PAD_MM = 4.0
 
 BOUNDARY_TOLERANCE = 1e-2
 """Of the boundary values; the fit takes up what is left of them."""
+
+RIM_HELP = (
+    "At most so many layers of voxels leave the mask where their field is wrong, as beside bone "
+    "and air: as long as the background deep inside depends on which layer its edge is."
+)
+
+
+def rim_layers_param(default=3):
+    return param(default, "Wrong rim", RIM_HELP, range=(0, 10), advanced=True)
+
 
 FAR_MM = 12.0
 """The prior of the outer sources grows no further beyond this distance from the mask."""
@@ -37,7 +48,7 @@ def dipole_fit(images, acq, params, progress, *, inner, outer, noise, grid_mm=0.
     ----------
     images : total_field, field_noise, reliability, mask as a stage gives them
     acq : Acquisition
-    params : with ``min_reliability`` and ``iterations``
+    params : with ``min_reliability``, ``rim_layers`` and ``iterations``
     progress : Progress
     inner, outer, noise : float
     grid_mm : about the size of the blocks; 0 for single voxels
@@ -59,6 +70,7 @@ def dipole_fit(images, acq, params, progress, *, inner, outer, noise, grid_mm=0.
             "Background field removal: Brain mask is too thin, nothing is left without its edge; "
             "use a larger mask"
         )
+    rest, usable = without_wrong_rim(rest, usable, acq.voxel_size_mm, params.rim_layers, progress)
     box = bounding_box(usable)
     field_noise, reliability = (None if x is None else x[box] for x in (field_noise, reliability))
     weights = np.square(data_weights(usable[box], field_noise, reliability))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..params import Params, param
 from ..stage import Algorithm
-from ._dipolefit import dipole_fit
+from ._dipolefit import dipole_fit, rim_layers_param
 from ._support import min_reliability_param
 
 
@@ -43,6 +43,7 @@ class JointDipolesParams(Params):
         decimals=1,
         advanced=True,
     )
+    rim_layers: int = rim_layers_param()
     min_reliability: float = min_reliability_param()
 
 
@@ -77,7 +78,7 @@ def jointdipoles(total_field, field_noise, reliability, mask, acq, params, progr
     -------
     local_field : (K, J, I) float32, Hz
     local_mask : (K, J, I) bool
-        The mask without unreliable voxels at the rim.
+        The mask without unreliable voxels and wrong layers at the rim.
 
     References
     ----------

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..params import Params, param
 from ..stage import Algorithm
-from ._dipolefit import dipole_fit
+from ._dipolefit import dipole_fit, rim_layers_param
 from ._support import min_reliability_param
 
 
@@ -18,6 +18,7 @@ class PDFParams(Params):
         "Conjugate gradient iterations of the projection.",
         range=(1, 1000),
     )
+    rim_layers: int = rim_layers_param()
     min_reliability: float = min_reliability_param()
 
 
@@ -47,7 +48,7 @@ def pdf(total_field, field_noise, reliability, mask, acq, params, progress):
     -------
     local_field : (K, J, I) float32, Hz
     local_mask : (K, J, I) bool
-        The mask without unreliable voxels at the rim.
+        The mask without unreliable voxels and wrong layers at the rim.
 
     References
     ----------

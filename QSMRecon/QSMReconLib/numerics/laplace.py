@@ -1,5 +1,7 @@
 """Harmonic functions: what solves Laplace's equation between known values."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from .distance import six_inside
@@ -45,6 +47,85 @@ def without_boundary_values(field, mask, voxel_size_mm, tolerance=1e-3, progress
     rest, inside = np.zeros_like(field), np.zeros_like(mask)
     rest[box], inside[box] = solution.x[core], inner[core]
     return rest, inside, solution
+
+
+RIM_TOLERANCE = 0.05
+"""Of the change of the harmonic function, which is small against that function."""
+
+WRONG = 3.0
+"""Times the change to the next layer: from there a layer is said to be wrong."""
+
+PATCH_MM = 10.0
+"""Size of the patches of a layer whose mean value reaches deep inside."""
+
+
+def without_wrong_rim(rest, mask, voxel_size_mm, layers, progress=None):
+    """Take layers off a mask that give the harmonic function of its edge wrong values.
+
+    The field of sources outside is harmonic, so the function that continues its values at the edge
+    hardly changes if the next layer of voxels is taken as edge. Where the voxels of the outermost
+    layer hold a part of the bone or of air, their field is wrong, with one sign over wide areas,
+    and the error reaches the middle of the brain. What the function would change at the next layer
+    is the rest there, averaged over patches of the layer. Layers go up to the innermost one from
+    which that level jumps by ``WRONG`` times its change from the next layer to the one after it.
+
+    Parameters
+    ----------
+    rest : (K, J, I) float32, of :func:`without_boundary_values` for this mask
+    mask : (K, J, I) bool
+    voxel_size_mm : three numbers
+    layers : at most so many leave
+    progress : Progress, optional: notes the number of layers that left
+
+    Returns
+    -------
+    rest : (K, J, I) float32, of the smaller mask
+    mask : (K, J, I) bool
+    """
+    shells = _shells(mask, layers + 2)
+    patch = [max(1, round(PATCH_MM / v)) for v in voxel_size_mm]
+    levels = [_patch_means(rest, shell, patch) for shell in shells]
+    jumps = [_change(*pair) for pair in pairwise(levels)]
+    wrong = [n for n, (here, next_one) in enumerate(pairwise(jumps), 1) if here > WRONG * next_one]
+    taken = max(wrong, default=0)
+    if taken:
+        mask = mask.copy()
+        for shell in shells[:taken]:
+            mask[shell] = False
+        edge = rest * shells[taken]
+        missing, _, _ = without_boundary_values(edge, mask, voxel_size_mm, RIM_TOLERANCE)
+        rest = (rest - edge + missing) * mask
+    if progress is not None:
+        progress.note(wrong_rim_layers=taken)
+    return rest, mask
+
+
+def _shells(mask, most):
+    """Layers of voxels from the edge inwards: the first ``most``, or fewer if the mask is thin."""
+    shells = []
+    while len(shells) < most and mask.any():
+        inner = six_inside(mask)
+        shells.append(mask & ~inner)
+        mask = inner
+    return shells
+
+
+def _patch_means(values, shell, patch):
+    """Mean of the voxels of a shell in each patch, and their number, both flat."""
+    where = np.nonzero(shell)
+    shape = [-(-n // size) for n, size in zip(shell.shape, patch, strict=True)]
+    index = [i // size for i, size in zip(where, patch, strict=True)]
+    flat = np.ravel_multi_index(index, shape)
+    count = np.bincount(flat, minlength=np.prod(shape))
+    total = np.bincount(flat, values[where], len(count))
+    return total / np.maximum(count, 1), count
+
+
+def _change(one, other):
+    """Root mean square difference of two levels over the patches that both have."""
+    (a, n_a), (b, n_b) = one, other
+    weight = np.minimum(n_a, n_b)
+    return float(np.sqrt(np.average((b - a) ** 2, weights=weight))) if weight.any() else 0.0
 
 
 def harmonic_fill(field, holes, known, voxel_size_mm, tolerance=1e-4):

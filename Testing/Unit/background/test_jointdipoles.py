@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 from phantoms import spheres
+from QSMReconLib.numerics.distance import six_inside
+from QSMReconLib.progress import Progress
 from QSMReconLib.stages import stage
+from QSMReconLib.units import ppm_to_hz
 
 OUTSIDE = ((-1.9, 0.3, 0.1), 0.3, 3.0)
 
@@ -62,3 +65,43 @@ def test_a_wrong_b0_direction_is_worse():
 def test_more_iterations_do_not_make_it_worse():
     head = spheres((44, 46, 48), outside=OUTSIDE)
     assert error(head, "jointdipoles", iterations=30) < 1.1 * error(head, "jointdipoles")
+
+
+def with_wrong_rim(head, layers, ppb):
+    """The field of the outermost layers raised, as where their voxels hold a part of the bone."""
+    inner = head.mask
+    for _ in range(layers):
+        inner = six_inside(inner)
+    wrong = head.total_field + ppm_to_hz(np.float32(ppb / 1000), head.acq) * (head.mask & ~inner)
+    return wrong.astype(np.float32), inner
+
+
+@pytest.mark.parametrize("method", ["jointdipoles", "pdf"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_layers_with_a_wrong_field_leave_the_mask(method, layers):
+    head = spheres((52, 54, 56), outside=OUTSIDE)
+    wrong, inner = with_wrong_rim(head, layers, 60.0)
+    images = {"total_field": wrong, "mask": head.mask}
+    found, kept = {}, {}
+    for allowed in (0, 3):
+        progress = Progress()
+        out = stage("background").run(method, images, head.acq, {"rim_layers": allowed}, progress)
+        kept[allowed] = out["local_mask"]
+        difference = (out["local_field"] - head.local_field)[inner]
+        found[allowed] = float(np.std(difference))
+        assert progress.notes["wrong_rim_layers"] == min(layers, allowed)
+    np.testing.assert_array_equal(kept[0], head.mask)
+    np.testing.assert_array_equal(kept[3], inner)
+    if method == "jointdipoles":
+        assert found[3] < 0.7 * found[0]
+
+
+@pytest.mark.parametrize("method", ["jointdipoles", "pdf"])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_no_layer_leaves_without_need(method, grid):
+    head = spheres(**grid, outside=OUTSIDE, sources=cortex())
+    progress = Progress()
+    images = {"total_field": head.total_field, "mask": head.mask}
+    out = stage("background").run(method, images, head.acq, None, progress)
+    assert progress.notes["wrong_rim_layers"] == 0
+    np.testing.assert_array_equal(out["local_mask"], head.mask)
