@@ -200,7 +200,8 @@ def test_finds_the_brain_of_a_real_head(real):
     mask = stage("masking").run("network", {"magnitude": magnitude}, acq)["mask"]
     classic = stage("masking").run("magnitude", {"magnitude": magnitude}, acq)["mask"]
     assert 1300 < np.count_nonzero(mask) * acq.voxel_volume_ml < 1800
-    assert dice(mask, classic) > 0.9
+    # the mask by magnitude takes in a part of the neck, which the network leaves out
+    assert np.count_nonzero(mask & classic) > 0.98 * np.count_nonzero(mask)
 
 
 def test_the_network_sees_air_around_a_head_that_fills_the_scan(net):
