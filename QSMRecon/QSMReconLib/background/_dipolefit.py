@@ -8,7 +8,7 @@ from ..numerics.dataterm import data_weights
 from ..numerics.dipole import dipole_kernel
 from ..numerics.distance import distance_inside
 from ..numerics.fourier import Box, bounding_box
-from ..numerics.laplace import without_boundary_values, without_wrong_rim
+from ..numerics.laplace import MOST_LAYERS, without_boundary_values, without_wrong_rim
 from ..numerics.solvers import conjugate_gradients
 from ..numerics.voxels import MaskVoxels
 from ..params import param
@@ -26,8 +26,8 @@ RIM_HELP = (
 )
 
 
-def rim_layers_param(default=3):
-    return param(default, "Wrong rim", RIM_HELP, range=(0, 10), advanced=True)
+def rim_layers_param():
+    return param(MOST_LAYERS, "Wrong rim", RIM_HELP, range=(0, 10), advanced=True)
 
 
 FAR_MM = 12.0

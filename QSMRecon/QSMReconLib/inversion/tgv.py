@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..errors import InputError
 from ..numerics.datasteps import linear_step
 from ..numerics.distance import six_inside
-from ..numerics.laplace import without_boundary_values
+from ..numerics.laplace import without_boundary_values, without_wrong_rim
 from ..numerics.tgv import GeneralisedVariation
 from ..params import Params, param
 from ..stage import Algorithm
@@ -60,8 +62,9 @@ def tgv(
     It is solved in the equal form ``psi = D chi - field`` with free sources outside the mask, whose
     field is any harmonic one. First the harmonic function with the field's values at the edge of
     the mask is subtracted, which changes psi by a harmonic field only: background sources are
-    thousands of times stronger than those of tissue. The phase was unwrapped before, where the
-    paper takes the Laplacian of the wrapped one.
+    thousands of times stronger than those of tissue. Outer layers whose field is wrong, as beside
+    bone, are found thereby and taken out of the data term. The phase was unwrapped before, where
+    the paper takes the Laplacian of the wrapped one.
 
     ``a1 = weight * noise^2 / 0.0055 ppm/mm``, as in total variation, follows from the noise of the
     scan; ``a0 = second_order * a1`` [2]_. w is the reliability over the field noise, E lowers the
@@ -96,6 +99,8 @@ def tgv(
     inner, _, _ = without_boundary_values(
         local_field, local_mask, acq.voxel_size_mm, progress=progress.part(0, 0.1)
     )
+    inner, trusted = without_wrong_rim(inner, local_mask, acq.voxel_size_mm, progress=progress)
+    reliability = np.float32(1 if reliability is None else reliability) * trusted
     problem = Problem(inner, local_mask, field_noise, reliability, magnitude, acq, params)
     state = GeneralisedVariation(
         problem.box,

@@ -55,11 +55,13 @@ RIM_TOLERANCE = 0.05
 WRONG = 3.0
 """Times the change to the next layer: from there a layer is said to be wrong."""
 
+MOST_LAYERS = 3
+
 PATCH_MM = 10.0
 """Size of the patches of a layer whose mean value reaches deep inside."""
 
 
-def without_wrong_rim(rest, mask, voxel_size_mm, layers, progress=None):
+def without_wrong_rim(rest, mask, voxel_size_mm, layers=MOST_LAYERS, progress=None):
     """Take layers off a mask that give the harmonic function of its edge wrong values.
 
     The field of sources outside is harmonic, so the function that continues its values at the edge

@@ -11,6 +11,7 @@ from QSMReconLib.errors import Cancelled, InputError, ParameterError
 from QSMReconLib.inversion.tgv import TGVParams
 from QSMReconLib.numerics.datasteps import linear_step
 from QSMReconLib.numerics.dipole import dipole_kernel
+from QSMReconLib.numerics.distance import six_inside
 from QSMReconLib.numerics.edges import edge_weights
 from QSMReconLib.numerics.fourier import Box
 from QSMReconLib.numerics.gradient import difference
@@ -235,3 +236,18 @@ def test_no_small_change_lowers_the_objective():
             assert objective(state.x + sign * step, state.v) > 0.98 * least
             moved = [v + sign * step for v in state.v]
             assert objective(state.x, moved) > 0.98 * least
+
+
+def test_a_rim_with_a_wrong_field_does_not_bend_the_map():
+    s = spheres((52, 54, 56))
+    inner = six_inside(s.mask)
+    rim = s.mask & ~inner
+    clean, wrong = (
+        replace(s, local_field=s.total_field + ppm_to_hz(np.float32(ppm), s.acq) * rim)
+        for ppm in (0.0, 0.06)
+    )
+    deep = six_inside(six_inside(inner))
+    errors = [error(invert("tgv", x)[0], s, deep) for x in (clean, wrong)]
+    assert errors[1] < 1.5 * errors[0]
+    _, notes = invert("tgv", wrong, {"iterations": 1})
+    assert notes["wrong_rim_layers"] == 1
