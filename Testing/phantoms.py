@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from QSMReconLib.acquisition import Acquisition
-from QSMReconLib.units import TURN_RAD
+from QSMReconLib.numerics.distance import six_inside
+from QSMReconLib.units import TURN_RAD, ppm_to_hz
 
 TE_S = (0.004, 0.008, 0.012, 0.016)
 
@@ -143,6 +144,15 @@ def spheres(
     local *= np.float32(acq.hz_per_ppm)
     background *= np.float32(acq.hz_per_ppm)
     return Scene(chi * mask, mask, local * mask, background * mask, local + background, acq)
+
+
+def with_wrong_rim(scene, layers, ppm):
+    """Total field (Hz), raised in outer layers as beside bone, and the mask without them."""
+    inner = scene.mask
+    for _ in range(layers):
+        inner = six_inside(inner)
+    wrong = ppm_to_hz(np.float32(ppm), scene.acq) * (scene.mask & ~inner)
+    return (scene.total_field + wrong).astype(np.float32), inner
 
 
 def cylinder(shape=(32, 36, 40), radius_mm=4.0, axis=(0.0, 0.0, 1.0), ppm=0.1, **scan):

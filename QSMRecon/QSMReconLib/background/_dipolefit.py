@@ -8,10 +8,9 @@ from ..numerics.dataterm import data_weights
 from ..numerics.dipole import dipole_kernel
 from ..numerics.distance import distance_inside
 from ..numerics.fourier import Box, bounding_box
-from ..numerics.laplace import MOST_LAYERS, without_boundary_values, without_wrong_rim
+from ..numerics.laplace import without_boundary_values, without_wrong_rim
 from ..numerics.solvers import conjugate_gradients
 from ..numerics.voxels import MaskVoxels
-from ..params import param
 from ._support import kept_fraction, usable_field
 
 PAD_MM = 4.0
@@ -19,16 +18,6 @@ PAD_MM = 4.0
 
 BOUNDARY_TOLERANCE = 1e-2
 """Of the boundary values; the fit takes up what is left of them."""
-
-RIM_HELP = (
-    "At most so many layers of voxels leave the mask where their field is wrong, as beside bone "
-    "and air: as long as the background deep inside depends on which layer its edge is."
-)
-
-
-def rim_layers_param():
-    return param(MOST_LAYERS, "Wrong rim", RIM_HELP, range=(0, 10), advanced=True)
-
 
 FAR_MM = 12.0
 """The prior of the outer sources grows no further beyond this distance from the mask."""

@@ -6,7 +6,7 @@ from scipy import ndimage
 from ..errors import InputError
 from ..numerics.distance import six_around, six_inside
 from ..numerics.fourier import bounding_box
-from ..numerics.laplace import harmonic_fill
+from ..numerics.laplace import MOST_LAYERS, harmonic_fill
 from ..numerics.smv import ball_fits
 from ..params import param
 
@@ -26,6 +26,18 @@ def min_reliability_param(default=0.05):
     beside a vein, and methods with weights already give it little. What is excluded is wrong.
     """
     return param(default, "Least reliability", MIN_RELIABILITY_HELP, range=(0.0, 1.0), decimals=2)
+
+
+def rim_layers_param():
+    """The parameter of the methods that start from the harmonic function of the edge."""
+    return param(
+        MOST_LAYERS,
+        "Wrong rim",
+        "At most so many outer layers of voxels leave the mask if their field is wrong, as beside "
+        "bone: if the background deep inside changes when the next layer is taken as the edge",
+        range=(0, 10),
+        advanced=True,
+    )
 
 
 def usable_field(total_field, reliability, mask, min_reliability, acq, progress):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from ..params import Params, param
 from ..stage import Algorithm
-from ._dipolefit import dipole_fit, rim_layers_param
-from ._support import min_reliability_param
+from ._dipolefit import dipole_fit
+from ._support import min_reliability_param, rim_layers_param
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def tgv(
         local_field, local_mask, acq.voxel_size_mm, progress=progress.part(0, 0.1)
     )
     inner, trusted = without_wrong_rim(inner, local_mask, acq.voxel_size_mm, progress=progress)
-    reliability = np.float32(1 if reliability is None else reliability) * trusted
+    reliability = trusted.astype(np.float32) if reliability is None else reliability * trusted
     problem = Problem(inner, local_mask, field_noise, reliability, magnitude, acq, params)
     state = GeneralisedVariation(
         problem.box,

@@ -161,7 +161,20 @@ class Echoes:
 
 
 def proportional(te_s, phase, weight):
-    """Line through the origin of TE and phase: what :meth:`Echoes.fit` wants of a line."""
+    """Line through the origin of TE and phase: what :meth:`Echoes.fit` wants of a line.
+
+    Parameters
+    ----------
+    te_s : (E,)
+    phase : (E, n) float32, rad; overwritten
+    weight : (E, n) float32, inverse variance of the phase
+
+    Returns
+    -------
+    slope : (n,) rad/s
+    information : (n,) inverse variance of the slope
+    residual : (E, n) rad
+    """
     moment, information = np.zeros((2, phase.shape[1]), np.float32)
     for te, w, p in zip(te_s, weight, phase, strict=True):
         term = np.float32(te) * w
@@ -173,9 +186,19 @@ def proportional(te_s, phase, weight):
 
 
 def straight_line(te_s, phase, weight):
-    """Line through the echoes: slope (rad/s), offset (rad), information of the slope, (n,).
+    """Line through the echoes; one echo leaves no choice but offset 0.
 
-    One echo leaves no choice but offset 0.
+    Parameters
+    ----------
+    te_s : (E,)
+    phase : (E, n) float32, rad
+    weight : (E, n) float32, inverse variance of the phase
+
+    Returns
+    -------
+    slope : (n,) rad/s
+    offset : (n,) rad, at echo time zero
+    information : (n,) inverse variance of the slope
     """
     if len(te_s) == 1:
         slope, information, _ = proportional(te_s, phase.copy(), weight)

@@ -124,10 +124,10 @@ def _patch_means(values, shell, patch):
 
 
 def _change(one, other):
-    """Root mean square difference of two levels over the patches that both have."""
+    """Root mean square difference of two levels over the patches that both have; NaN for none."""
     (a, n_a), (b, n_b) = one, other
     weight = np.minimum(n_a, n_b)
-    return float(np.sqrt(np.average((b - a) ** 2, weights=weight))) if weight.any() else 0.0
+    return float(np.sqrt(np.average((b - a) ** 2, weights=weight))) if weight.any() else np.nan
 
 
 def harmonic_fill(field, holes, known, voxel_size_mm, tolerance=1e-4):

@@ -8,6 +8,7 @@ from scipy import ndimage
 from QSMReconLib.numerics.streaks import STREAKS, streak_index_of
 
 from ..structures import BY_ABBREVIATION
+from .refine import NORMAL
 
 VOLUME_LIMITS = (0.4, 2.5)
 CONTRAST_PAIRS = (
@@ -124,7 +125,7 @@ def noise_level(chi_ppb, brain, labelled):
     """Standard deviation of the noise of a map around the labelled structures.
 
     From the median absolute difference of each voxel and the mean of its six neighbours, which
-    edges and smooth tissue hardly move; 1.4826 and sqrt(7/6) make it that of white noise.
+    edges and smooth tissue hardly move; ``NORMAL`` and sqrt(7/6) make it that of white noise.
 
     Parameters
     ----------
@@ -146,7 +147,7 @@ def noise_level(chi_ppb, brain, labelled):
     if not difference.size:
         return float("nan")
     spread = np.median(np.abs(difference - np.median(difference)))
-    return float(1.4826 * spread / np.sqrt(7 / 6))
+    return float(NORMAL * spread / np.sqrt(7 / 6))
 
 
 def _image_quality(figures):

@@ -162,8 +162,10 @@ def aligned_t1(t1, contrasts, brain):
     Raises
     ------
     InputError
-        The scan covers less than half of the brain.
+        The scan covers less than half of the brain, or has NaN.
     """
+    if count := np.count_nonzero(~np.isfinite(t1[0])):
+        raise InputError(f"T1-weighted scan: {count} NaN or infinite voxels; set them to zero")
     scan = to_image(*t1)
     reference = contrasts.get("magnitude", contrasts["map"])
     rigid = align_scan(scan, reference, brain)

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from phantoms import spheres
+from phantoms import spheres, with_wrong_rim
 from QSMReconLib.numerics.distance import six_inside
 from QSMReconLib.progress import Progress
 from QSMReconLib.stages import stage
-from QSMReconLib.units import ppm_to_hz
 
 OUTSIDE = ((-1.9, 0.3, 0.1), 0.3, 3.0)
 
@@ -67,20 +66,11 @@ def test_more_iterations_do_not_make_it_worse():
     assert error(head, "jointdipoles", iterations=30) < 1.1 * error(head, "jointdipoles")
 
 
-def with_wrong_rim(head, layers, ppb):
-    """The field of the outermost layers raised, as where their voxels hold a part of the bone."""
-    inner = head.mask
-    for _ in range(layers):
-        inner = six_inside(inner)
-    wrong = head.total_field + ppm_to_hz(np.float32(ppb / 1000), head.acq) * (head.mask & ~inner)
-    return wrong.astype(np.float32), inner
-
-
 @pytest.mark.parametrize("method", ["jointdipoles", "pdf"])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_layers_with_a_wrong_field_leave_the_mask(method, layers):
     head = spheres((52, 54, 56), outside=OUTSIDE)
-    wrong, inner = with_wrong_rim(head, layers, 60.0)
+    wrong, inner = with_wrong_rim(head, layers, 0.06)
     images = {"total_field": wrong, "mask": head.mask}
     found, kept = {}, {}
     for allowed in (0, 3):
@@ -105,3 +95,13 @@ def test_no_layer_leaves_without_need(method, grid):
     out = stage("background").run(method, images, head.acq, None, progress)
     assert progress.notes["wrong_rim_layers"] == 0
     np.testing.assert_array_equal(out["local_mask"], head.mask)
+
+
+@pytest.mark.parametrize("slices", [3, 5, 7])
+def test_a_thin_slab_keeps_its_inside(slices):
+    head = spheres((44, 46, 48), outside=OUTSIDE)
+    slab = np.zeros_like(head.mask)
+    slab[20 : 20 + slices] = head.mask[20 : 20 + slices]
+    images = {"total_field": head.total_field, "mask": slab}
+    kept = stage("background").run("jointdipoles", images, head.acq)["local_mask"]
+    assert six_inside(kept).any()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from inversions import OBLIQUE, error, invert, noise_ppm, scene, slope
 
-from phantoms import ball, positions, spheres
+from phantoms import ball, positions, spheres, with_wrong_rim
 from QSMReconLib.errors import Cancelled, InputError, ParameterError
 from QSMReconLib.inversion.tgv import TGVParams
 from QSMReconLib.numerics.datasteps import linear_step
@@ -240,12 +240,8 @@ def test_no_small_change_lowers_the_objective():
 
 def test_a_rim_with_a_wrong_field_does_not_bend_the_map():
     s = spheres((52, 54, 56))
-    inner = six_inside(s.mask)
-    rim = s.mask & ~inner
-    clean, wrong = (
-        replace(s, local_field=s.total_field + ppm_to_hz(np.float32(ppm), s.acq) * rim)
-        for ppm in (0.0, 0.06)
-    )
+    field, inner = with_wrong_rim(s, 1, 0.06)
+    clean, wrong = (replace(s, local_field=f) for f in (s.total_field, field))
     deep = six_inside(six_inside(inner))
     errors = [error(invert("tgv", x)[0], s, deep) for x in (clean, wrong)]
     assert errors[1] < 1.5 * errors[0]

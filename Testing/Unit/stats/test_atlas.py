@@ -155,13 +155,17 @@ def test_deformation_carries_a_body_onto_a_shifted_one_and_is_zero_where_nothing
     assert np.abs(sitk.GetArrayFromImage(still)).max() == 0
 
 
-def test_where_the_atlas_leaves_it_open_the_map_decides():
-    rng = np.random.default_rng(0)
+def two_structures(levels, sure, seed):
+    """500 voxels of each: truth, chi with noise of 8 ppb, prior that is sure at both ends only."""
     truth = np.repeat([0, 1], 500)
-    chi = np.where(truth == 0, 100, -25) + rng.normal(0, 8, 1000)
-    prior = np.full((2, 1000), 0.5)
-    prior[0, :200], prior[0, 800:] = 0.95, 0.05
-    prior[1] = 1 - prior[0]
+    chi = np.take(levels, truth) + np.random.default_rng(seed).normal(0, 8, 1000)
+    first = np.full(1000, 0.5)
+    first[:sure], first[-sure:] = 0.95, 0.05
+    return truth, chi, np.vstack([first, 1 - first])
+
+
+def test_where_the_atlas_leaves_it_open_the_map_decides():
+    truth, chi, prior = two_structures((100, -25), 200, 0)
     posterior, means = refine(chi, prior, [0, 1])
     assert (posterior.argmax(0) == truth).mean() > 0.99
     assert means == pytest.approx([100, -25], abs=3)
@@ -185,14 +189,8 @@ def test_a_thin_nucleus_is_measured_in_its_core_not_at_its_surface():
 
 
 def test_a_bleed_in_a_nucleus_changes_neither_its_mean_nor_what_belongs_to_it():
-    rng = np.random.default_rng(3)
-    truth = np.repeat([0, 1], 500)
-    chi = np.where(truth == 0, 40, -25) + rng.normal(0, 8, 1000)
-    bleed = np.r_[20:140, 820:860]
-    chi[bleed] = 500
-    prior = np.full((2, 1000), 0.5)
-    prior[0, :300], prior[0, 700:] = 0.95, 0.05
-    prior[1] = 1 - prior[0]
+    truth, chi, prior = two_structures((40, -25), 300, 3)
+    chi[np.r_[20:140, 820:860]] = 500
     posterior, means = refine(chi, prior, [0, 1])
     assert (posterior.argmax(0) == truth).mean() > 0.99
     assert means == pytest.approx([40, -25], abs=3)
