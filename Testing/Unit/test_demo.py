@@ -1,8 +1,8 @@
 """The demo from end to end on a small head."""
 
-import demo
 import pytest
 
+import demo
 from QSMStatsLib.labels import read_names
 
 
